@@ -1,0 +1,202 @@
+"""What travels between the parts: the classes, a labelled picture, and a segmented one.
+
+NumPy and Pillow only; checked when made, so that whoever receives one need not check again.
+Knows no file format, no network and no metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pixelwise import drawing
+from pixelwise.drawing import IGNORE, Colour
+from pixelwise.errors import ConfigError, DataError, PixelwiseError
+
+MAX_CLASSES = 255
+"""Train ids are uint8 and 255 means ignore, so 0..254 are left for classes."""
+
+UInt8Array = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of a data set or network: train id `i` has `names[i]` and `colours[i]`; 255 is ignored.
+
+    Attributes:
+        names: One to 255 distinct names.
+        colours: RGB in 0..255, one per name; drawn from a fixed palette where not given.
+
+    Raises:
+        ConfigError: No name, too many, an empty or doubled one, or colours that don't fit.
+    """
+
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        if not 1 <= len(self.names) <= MAX_CLASSES:
+            raise ConfigError(f"a network needs 1 to {MAX_CLASSES} classes, got {len(self.names)}")
+        if not all(name.strip() for name in self.names):
+            raise ConfigError(f"a class name is empty: {list(self.names)}")
+        doubled = sorted({name for name in self.names if self.names.count(name) > 1})
+        if doubled:
+            raise ConfigError(
+                f"class names must differ, but {', '.join(doubled)} stands there more than once"
+            )
+        colours = self.colours or drawing.default_colours(len(self.names))
+        if len(colours) != len(self.names):
+            raise ConfigError(f"{len(self.names)} classes need as many colours, got {len(colours)}")
+        if any(len(c) != 3 or not all(0 <= v <= 255 for v in c) for c in colours):
+            raise ConfigError(f"a colour is three numbers in 0..255, got {list(colours)}")
+        object.__setattr__(self, "colours", tuple((int(r), int(g), int(b)) for r, g, b in colours))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def to_json(self) -> dict[str, object]:
+        """A plain dict for a JSON header: `{"names": […], "colours": [[r, g, b], …]}`."""
+        return {"names": list(self.names), "colours": [list(colour) for colour in self.colours]}
+
+    @staticmethod
+    def from_json(value: object) -> Classes:
+        """Reads what `to_json` wrote; raises `ConfigError` for anything else."""
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"classes must be an object with names and colours, got {type(value).__name__}")
+        members = cast("Mapping[str, Any]", value)
+        names, colours = members.get("names", ()), members.get("colours", ())
+        try:
+            return Classes(
+                tuple(str(n) for n in names), tuple((int(r), int(g), int(b)) for r, g, b in colours)
+            )
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"classes must be names with RGB colours, got {value!r:.200}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One labelled picture.
+
+    Attributes:
+        name: Unique within its data set: the path under the picture folder, without its ending.
+        image: `(H, W, 3) uint8` RGB, upright.
+        mask: `(H, W) uint8` train ids, 255 = ignore.
+
+    Raises:
+        DataError: The arrays don't have these shapes and types, or differ in size.
+    """
+
+    name: str
+    image: UInt8Array
+    mask: UInt8Array
+
+    def __post_init__(self) -> None:
+        _check_picture(self.image, self.name)
+        _check_labels(self.mask, self.name)
+        if self.image.shape[:2] != self.mask.shape:
+            picture, mask = size_text(self.image.shape), size_text(self.mask.shape)
+            raise DataError(f"{self.name}: the picture is {picture} but its mask {mask}")
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """A picture whose every pixel has a class.
+
+    Attributes:
+        labels: `(H, W) uint8` train ids, at the photo's own size.
+        classes: What the ids mean.
+        image: The photo, `(H, W, 3) uint8` RGB, where it was kept.
+        confidence: `(H, W) float32` in 0..1, the probability of the class that won.
+        probabilities: `(K, H, W) float32` in 0..1, summing to one over K, where they were asked for.
+    """
+
+    labels: UInt8Array
+    classes: Classes
+    image: UInt8Array | None = field(default=None, repr=False)
+    confidence: FloatArray | None = field(default=None, repr=False)
+    probabilities: FloatArray | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_labels(self.labels, "segmentation")
+        size = self.labels.shape
+        if self.image is not None:
+            _check_picture(self.image, "segmentation")
+        for name, array, expected in (
+            ("image", self.image, (*size, 3)),
+            ("confidence", self.confidence, size),
+            ("probabilities", self.probabilities, (len(self.classes), *size)),
+        ):
+            if array is not None and array.shape != expected:
+                raise DataError(f"{name} of a segmentation must have shape {expected}, got {array.shape}")
+
+    def area(self) -> dict[str, float]:
+        """The share of the picture that each class covers, in 0..1; ignored pixels count for nothing."""
+        counts = np.bincount(self.labels.ravel(), minlength=256)[: len(self.classes)]
+        total = int(counts.sum())
+        return {
+            name: (int(n) / total if total else 0.0)
+            for name, n in zip(self.classes.names, counts, strict=True)
+        }
+
+    def mask(self) -> Image.Image:
+        """The label picture: palette PNG material whose pixel values are the train ids."""
+        return drawing.palette_image(self.labels, self.classes.colours)
+
+    def overlay(self, *, opacity: float = 0.45, legend: bool = True) -> Image.Image:
+        """The photo with the class colours over it, as an RGB picture.
+
+        Args:
+            opacity: 0 shows the photo alone, 1 the colours alone.
+            legend: Adds a strip below with the classes that occur and the share of each.
+
+        Raises:
+            PixelwiseError: The photo was not kept, so there is nothing to lay the colours over.
+        """
+        if self.image is None:
+            raise PixelwiseError(
+                "an overlay needs the photo: segmentations made without it have only .mask()"
+            )
+        picture = Image.fromarray(
+            drawing.blend(self.image, self.labels, self.classes.colours, opacity=opacity)
+        )
+        if not legend:
+            return picture
+        shares = self.area()
+        entries = [
+            (f"{name} {100 * shares[name]:.1f}%", colour)
+            for name, colour in zip(self.classes.names, self.classes.colours, strict=True)
+            if shares[name] > 0
+        ]
+        return drawing.below(picture, drawing.legend(entries, width=max(picture.width, 160)))
+
+    def save(self, path: Path | str) -> Path:
+        """Writes `.mask()` as a palette PNG and returns the path."""
+        target = Path(path)
+        self.mask().save(target, format="PNG")
+        return target
+
+
+def size_text(shape: Sequence[int]) -> str:
+    """`(480, 640, 3)` as `640x480`: width times height, as people and image viewers say it."""
+    return f"{shape[1]}x{shape[0]}"
+
+
+def _check_picture(image: UInt8Array, name: str) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise DataError(f"{name}: a picture must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
+
+
+def _check_labels(labels: UInt8Array, name: str) -> None:
+    if labels.dtype != np.uint8 or labels.ndim != 2 or 0 in labels.shape:
+        raise DataError(f"{name}: labels must be (H, W) uint8, got {labels.shape} {labels.dtype}")
+
+
+__all__ = ["IGNORE", "MAX_CLASSES", "Classes", "Sample", "Segmentation", "size_text"]
