@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pixelwise.errors import DataError
-from pixelwise.types import IGNORE, MAX_CLASSES
+from pixelwise.types import IGNORE, MAX_CLASSES, Classes
 
 Labels = Tensor | npt.NDArray[Any]
 
@@ -44,18 +44,6 @@ class ConfusionMatrix:
             raise ValueError(f"a confusion matrix needs 1 to {MAX_CLASSES} classes, got {num_classes}")
         self.num_classes = num_classes
         self._counts = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-
-    @staticmethod
-    def from_counts(counts: Labels) -> ConfusionMatrix:
-        """A matrix that already holds `counts` `(K, K)`, e.g. those summed over ranks."""
-        table = _as_tensor(counts)
-        if table.ndim != 2 or table.shape[0] != table.shape[1] or table.is_floating_point():
-            raise DataError(f"counts must be (K, K) integers, got {tuple(table.shape)} {table.dtype}")
-        if bool((table < 0).any()):
-            raise DataError("counts of pixels must not be negative")
-        matrix = ConfusionMatrix(int(table.shape[0]))
-        matrix._counts = table.to(torch.int64).clone()
-        return matrix
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
@@ -157,12 +145,19 @@ class Metrics:
         return Metrics(**{name: _tupled(members[name]) for name in names})
 
 
-def scores(matrix: ConfusionMatrix, classes: Sequence[str]) -> Metrics:
-    """The figures of a confusion matrix; `classes` are the names, one per row."""
-    if len(classes) != matrix.num_classes:
-        raise ValueError(f"{matrix.num_classes} classes need as many names, got {len(classes)}")
+def scores(counts: npt.NDArray[np.int64], classes: Classes) -> Metrics:
+    """The figures of a whole set.
+
+    Args:
+        counts: `(K, K) int64`, row = truth, column = prediction: `ConfusionMatrix.counts`, or a sum of such.
+        classes: The K classes.
+    """
+    if counts.dtype != np.int64 or counts.shape != (len(classes), len(classes)) or (counts < 0).any():
+        raise ValueError(
+            f"{len(classes)} classes need as many rows and columns of counts, got {counts!r:.200}"
+        )
     # Python's integers from here on: sums of int64 counts cannot overflow.
-    table: list[list[int]] = matrix.counts.tolist()
+    table: list[list[int]] = counts.tolist()
     hit = [table[i][i] for i in range(len(table))]
     true = [sum(row) for row in table]
     predicted = [sum(column) for column in zip(*table, strict=True)]
@@ -172,7 +167,7 @@ def scores(matrix: ConfusionMatrix, classes: Sequence[str]) -> Metrics:
     recall = tuple(_ratio(h, t) for h, t in zip(hit, true, strict=True))
     weighted = [t * value for t, value in zip(true, iou, strict=True) if value is not None]
     return Metrics(
-        classes=tuple(classes),
+        classes=classes.names,
         iou=iou,
         dice=dice,
         precision=tuple(_ratio(h, p) for h, p in zip(hit, predicted, strict=True)),
@@ -183,7 +178,7 @@ def scores(matrix: ConfusionMatrix, classes: Sequence[str]) -> Metrics:
         pixel_accuracy=_ratio(sum(hit), pixels),
         mean_class_accuracy=_mean(recall),
         frequency_weighted_iou=sum(weighted) / pixels if pixels else None,
-        absent=tuple(n for n, t, p in zip(classes, true, predicted, strict=True) if t + p == 0),
+        absent=tuple(n for n, t, p in zip(classes.names, true, predicted, strict=True) if t + p == 0),
         pixels=pixels,
         confusion=tuple(tuple(row) for row in table),
     )
