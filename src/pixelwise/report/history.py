@@ -1,0 +1,109 @@
+"""The course of a training run, one row an epoch, and its file history.csv.
+
+Knows no training loop and no plot; a row is plain numbers.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pixelwise.errors import DataError
+from pixelwise.types import Classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRow:
+    """What one epoch of training gave.
+
+    Attributes:
+        epoch: From 1.
+        step: Steps done since the start of training.
+        lr: Learning rate of the epoch's last step.
+        train_loss: Mean over the epoch's training pixels, while the weights moved.
+        val_loss: Mean over the validation pixels, after the epoch.
+        val_miou: In 0..1.
+        val_pixel_accuracy: In 0..1.
+        val_iou: In 0..1, one per class; None for a class absent from the validation pictures.
+        images_per_second: Of training, without validation.
+        wait_share: Share of the training time spent waiting for pictures, in 0..1.
+        seconds: Time of the epoch.
+    """
+
+    epoch: int
+    step: int
+    lr: float
+    train_loss: float
+    val_loss: float
+    val_miou: float
+    val_pixel_accuracy: float
+    val_iou: tuple[float | None, ...]
+    images_per_second: float
+    wait_share: float
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` reads them back to an equal row."""
+        return {**dataclasses.asdict(self), "val_iou": list(self.val_iou)}
+
+    @staticmethod
+    def from_json(value: object) -> HistoryRow:
+        """Reads what `to_json` gave; raises `DataError` for anything else."""
+        if not isinstance(value, Mapping) or set(cast("Mapping[str, Any]", value)) != set(_NAMES):
+            raise DataError(f"a row of a run's history has {', '.join(_NAMES)}; got {value!r:.100}")
+        members = dict(cast("Mapping[str, Any]", value))
+        return HistoryRow(**{**members, "val_iou": tuple(members["val_iou"])})
+
+
+_NAMES = tuple(field.name for field in dataclasses.fields(HistoryRow))
+_PLAIN = tuple(name for name in _NAMES if name != "val_iou")
+_WHOLE = ("epoch", "step")
+
+
+def write_history(rows: Sequence[HistoryRow], path: Path, classes: Classes) -> None:
+    """Writes all rows, with a column `val_iou/NAME` per class; the old file stays until the new is whole."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_PLAIN, *(f"val_iou/{name}" for name in classes.names)])
+    for row in rows:
+        shares = ["" if share is None else share for share in row.val_iou]
+        # repr of a float, which the csv module writes, reads back to the same bits
+        writer.writerow([*(getattr(row, name) for name in _PLAIN), *shares])
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        fresh.write_text(text.getvalue(), encoding="utf-8", newline="")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def read_history(path: Path) -> list[HistoryRow]:
+    """The rows of a history.csv.
+
+    Raises:
+        DataError: The file is missing, or is none that `write_history` wrote.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *lines = list(csv.reader(file))
+        if tuple(header[: len(_PLAIN)]) != _PLAIN:
+            raise ValueError(f"its columns are {', '.join(header)}")
+        return [_row(line, len(header)) for line in lines]
+    except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not the history of a run: {error}") from error
+
+
+def _row(cells: list[str], width: int) -> HistoryRow:
+    if len(cells) != width:
+        raise ValueError(f"a row has {len(cells)} cells instead of {width}")
+    values: dict[str, Any] = {
+        name: int(cell) if name in _WHOLE else float(cell) for name, cell in zip(_PLAIN, cells, strict=False)
+    }
+    shares = tuple(float(cell) if cell else None for cell in cells[len(_PLAIN) :])
+    return HistoryRow(**values, val_iou=shares)
