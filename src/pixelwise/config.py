@@ -131,6 +131,10 @@ class TrainConfig:
     """A checkpoint to resume from is written this often, and after every epoch."""
 
     def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            # A misspelt one would otherwise mean whatever the last branch does.
+            _require(value in allowed, f"{name} must be one of {', '.join(allowed)}, got {value!r}")
         height, width = self.size
         _require(
             1 <= height <= 16384 and 1 <= width <= 16384, f"size must lie in 1..16384, got {height} {width}"
@@ -152,6 +156,13 @@ class TrainConfig:
             f"class-weights must not be negative: {self.class_weights}",
         )
         _require(not self.class_weights or sum(self.class_weights) > 0, "class-weights must not all be zero")
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    name: typing.get_args(hint)
+    for name, hint in typing.get_type_hints(TrainConfig).items()
+    if typing.get_origin(hint) is Literal
+}
 
 
 def to_json(config: object) -> dict[str, Any]:
@@ -176,6 +187,44 @@ def from_json(kind: type[T], value: object) -> T:
     if unknown:
         raise ConfigError(f"{kind.__name__} has no {', '.join(unknown)}; it has {', '.join(names)}")
     return kind(**{key: _convert(hints[key], item, key) for key, item in members.items()})
+
+
+def from_flat(kind: type[T], settings: Mapping[str, Any]) -> T:
+    """Builds a config from settings named as the flags are, without saying which part they belong to.
+
+    `from_flat(TrainConfig, {"epochs": 5, "flip": True, "val_last": 195})` sets the flip of `augment` and the
+    validation split of `data`. A part may also be given whole, as `{"augment": AugmentConfig(flip=True)}`.
+
+    Raises:
+        ConfigError: A name that no part has.
+    """
+    left = dict(settings)
+    config = _take(kind, left)
+    if left:
+        known = sorted(_flat_names(kind))
+        raise ConfigError(f"there is no setting {', '.join(sorted(left))}; there are {', '.join(known)}")
+    return config
+
+
+def _take(kind: type[T], left: dict[str, Any]) -> T:
+    """Builds `kind` from the settings that are its own and removes those."""
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, hint in hints.items():
+        if name in left:
+            value = left.pop(name)
+            whole = dataclasses.is_dataclass(hint) and isinstance(value, typing.cast(type[Any], hint))
+            values[name] = value if whole else _convert(hint, value, name)
+        elif dataclasses.is_dataclass(hint):
+            values[name] = _take(typing.cast(type[Any], hint), left)
+    return kind(**values)
+
+
+def _flat_names(kind: Any) -> set[str]:
+    names: set[str] = set()
+    for name, hint in typing.get_type_hints(kind).items():
+        names |= _flat_names(hint) if dataclasses.is_dataclass(hint) else {name}
+    return names
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:

@@ -114,7 +114,10 @@ def _borders(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
 
 
 def legend(entries: Sequence[tuple[str, Colour]], *, width: int, text_size: int = 14) -> Image.Image:
-    """A strip `width` pixels wide with a coloured square and a text for each entry, wrapped into rows."""
+    """A strip with a coloured square and a text for each entry, wrapped into rows.
+
+    It is `width` pixels wide, or as wide as the longest entry where that needs more.
+    """
     font = ImageFont.load_default(text_size)
     gap, row_height = text_size // 2, text_size + text_size // 2
     rows: list[list[tuple[int, str, Colour]]] = [[]]
@@ -126,6 +129,7 @@ def legend(entries: Sequence[tuple[str, Colour]], *, width: int, text_size: int 
             x = gap
         rows[-1].append((x, text, colour))
         x += advance
+        width = max(width, gap + advance)
     strip = Image.new("RGB", (width, row_height * len(rows) + gap), (255, 255, 255))
     draw = ImageDraw.Draw(strip)
     for number, row in enumerate(rows):

@@ -6,13 +6,14 @@ Draws with matplotlib's Agg canvas directly: no pyplot, no global state, no wind
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pixelwise.report.history import HistoryRow
 
@@ -26,15 +27,31 @@ def save_curves(rows: Sequence[HistoryRow], path: Path) -> None:
     canvas = FigureCanvasAgg(figure)
     loss, miou, rate = figure.subplots(1, 3, width_ratios=(1.25, 1.25, 0.8))
     epochs = [row.epoch for row in rows]
-    _draw_loss(loss, rows, epochs)
-    _draw_miou(miou, rows, epochs)
-    _line(rate, epochs, [row.lr for row in rows], colour=_QUIET, label="learning rate")
-    rate.set_title("learning rate", loc="left", color=_INK)
-    rate.set_ylim(bottom=0)
-    rate.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+
+    values = [row.val_loss for row in rows]
+    _line(loss, epochs, [row.train_loss for row in rows], colour=_TRAIN, label="training")
+    _line(loss, epochs, values, colour=_VAL, label="validation")
+    _head(loss, "loss", "lowest validation loss " + _mark(loss, epochs, values, best=min, text="{:.4f}"))
+    # Above the axes, where no curve can run through it.
+    loss.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.02, 1.07), ncols=2, fontsize=9)
+    _widen(loss, 0.1)
+
+    values = [row.val_miou for row in rows]
+    _line(miou, epochs, values, colour=_VAL, label="validation")
+    _head(miou, "validation mIoU", "best " + _mark(miou, epochs, values, best=max, text="{:.2%}"))
+    miou.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+    _widen(miou, 0.1)
+
+    values = [row.lr for row in rows]
+    _line(rate, epochs, values, colour=_QUIET, label="learning rate")
+    _head(rate, "learning rate", f"now {values[-1]:.3g}" if values else "")
+    rate.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    rate.set_ylim(0, 1.1 * max(values, default=1) or 1)
+
     for axes in (loss, miou, rate):
         _tidy(axes, epochs)
-    fresh = path.with_name(f".{path.name}.tmp")
+    # The old picture stays until the new one is whole.
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         canvas.print_png(fresh)
         fresh.replace(path)
@@ -42,53 +59,47 @@ def save_curves(rows: Sequence[HistoryRow], path: Path) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def _draw_loss(axes: Axes, rows: Sequence[HistoryRow], epochs: list[int]) -> None:
-    """Training and validation loss; the lowest validation loss is marked."""
-    values = [row.val_loss for row in rows]
-    _line(axes, epochs, [row.train_loss for row in rows], colour=_TRAIN, label="training")
-    _line(axes, epochs, values, colour=_VAL, label="validation")
-    _mark(axes, epochs, values, best=min, text="{:.4f}")
-    axes.set_title("loss", loc="left", color=_INK)
-    axes.legend(frameon=False, loc="upper right")
-
-
-def _draw_miou(axes: Axes, rows: Sequence[HistoryRow], epochs: list[int]) -> None:
-    """Validation mIoU; the highest is marked."""
-    values = [row.val_miou for row in rows]
-    _line(axes, epochs, values, colour=_VAL, label="validation")
-    _mark(axes, epochs, values, best=max, text="{:.1%}")
-    axes.set_title("validation mIoU", loc="left", color=_INK)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+def _head(axes: Axes, title: str, text: str) -> None:
+    """A title, and one fact in small under it."""
+    axes.set_title(title, loc="left", color=_INK, pad=24)
+    axes.text(0, 1.04, text, transform=axes.transAxes, fontsize=9, color=_QUIET)
 
 
 def _line(axes: Axes, epochs: list[int], values: list[float], *, colour: str, label: str) -> None:
     """One curve, with dots where there are few epochs, so that a single one is seen."""
     shown = [value if math.isfinite(value) else math.nan for value in values]
-    marker = "o" if len(epochs) <= 40 else ""
-    axes.plot(epochs, shown, color=colour, label=label, linewidth=1.8, marker=marker, markersize=3.5)
+    few = len(epochs) <= 40
+    axes.plot(
+        epochs,
+        shown,
+        color=colour,
+        label=label,
+        linewidth=1.8 if few else 1.1,
+        marker="o" if few else "",
+        ms=3.5,
+    )
 
 
 def _mark(
     axes: Axes, epochs: list[int], values: list[float], *, best: Callable[[list[float]], float], text: str
-) -> None:
-    """A ring and the figure at the best finite value."""
+) -> str:
+    """A ring around the best finite value, and that value in words."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
-        return
+        return "unknown"
     value = best(finite)
     epoch = epochs[values.index(value)]
     axes.plot([epoch], [value], "o", markersize=9, markerfacecolor="none", markeredgecolor=_INK)
-    # The figure stands on the side where there is room: away from the nearer end of the x axis.
-    right_half = epoch > (epochs[0] + epochs[-1]) / 2
-    axes.annotate(
-        text.format(value),
-        (epoch, value),
-        xytext=(-8 if right_half else 8, -16 if best is max else -17),
-        textcoords="offset points",
-        ha="right" if right_half else "left",
-        fontsize=10,
-        color=_INK,
-    )
+    return f"{text.format(value)} in epoch {epoch}"
+
+
+def _widen(axes: Axes, least: float) -> None:
+    """Room above and below, and never so little that noise fills the picture."""
+    low, high = axes.dataLim.intervaly
+    if not (math.isfinite(low) and math.isfinite(high)):  # nothing finite was drawn
+        low, high = 0.0, 1.0
+    room = max(0.08 * (high - low), (least - (high - low)) / 2)
+    axes.set_ylim(low - room, high + room)
 
 
 def _tidy(axes: Axes, epochs: list[int]) -> None:
@@ -97,7 +108,6 @@ def _tidy(axes: Axes, epochs: list[int]) -> None:
     first, last = (epochs[0], epochs[-1]) if epochs else (0, 1)
     room = max(0.5, 0.03 * (last - first))
     axes.set_xlim(first - room, last + room)
-    axes.margins(y=0.15)
     axes.grid(visible=True, axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=_QUIET, length=0)
