@@ -62,6 +62,12 @@ def test_the_old_file_survives_a_failed_write(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_path_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"history\.csv cannot be written"):
+        write_history([row()], tmp_path / "file" / "history.csv", CLASSES)
+
+
 @pytest.mark.parametrize(
     "text", ["", "a,b\n1,2\n", "\x00", None, "HEADER\n1,2\n", "HEADER\nx,1,1,1,1,1,1,1,1,1,1,1\n"]
 )

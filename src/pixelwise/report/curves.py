@@ -5,8 +5,8 @@ Draws with matplotlib's Agg canvas directly: no pyplot, no global state, no wind
 
 from __future__ import annotations
 
+import io
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from pixelwise.files import write_whole
 from pixelwise.report.history import HistoryRow
 
 _TRAIN, _VAL, _QUIET = "#0072b2", "#d55e00", "#6b6b6b"
@@ -22,7 +23,11 @@ _INK = "#262626"
 
 
 def save_curves(rows: Sequence[HistoryRow], path: Path) -> None:
-    """Writes the curves of the rows as a PNG; figures that are not finite leave a gap."""
+    """Writes the curves of the rows as a PNG; figures that are not finite leave a gap.
+
+    Raises:
+        DataError: The folder cannot be written.
+    """
     figure = Figure(figsize=(12, 3.8), dpi=130, layout="constrained", facecolor="white")
     canvas = FigureCanvasAgg(figure)
     loss, miou, rate = figure.subplots(1, 3, width_ratios=(1.25, 1.25, 0.8))
@@ -50,13 +55,9 @@ def save_curves(rows: Sequence[HistoryRow], path: Path) -> None:
 
     for axes in (loss, miou, rate):
         _tidy(axes, epochs)
-    # The old picture stays until the new one is whole.
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        canvas.print_png(fresh)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    png = io.BytesIO()
+    canvas.print_png(png)
+    write_whole(path, png.getvalue())
 
 
 def _head(axes: Axes, title: str, text: str) -> None:

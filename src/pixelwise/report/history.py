@@ -8,13 +8,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from pixelwise.errors import DataError
+from pixelwise.files import write_whole
 from pixelwise.types import Classes
 
 
@@ -67,7 +67,11 @@ _WHOLE = ("epoch", "step")
 
 
 def write_history(rows: Sequence[HistoryRow], path: Path, classes: Classes) -> None:
-    """Writes all rows, with a column `val_iou/NAME` per class; the old file stays until the new is whole."""
+    """Writes all rows, with a column `val_iou/NAME` per class; whole or not at all.
+
+    Raises:
+        DataError: The folder cannot be written.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_PLAIN, *(f"val_iou/{name}" for name in classes.names)])
@@ -75,12 +79,7 @@ def write_history(rows: Sequence[HistoryRow], path: Path, classes: Classes) -> N
         shares = ["" if share is None else share for share in row.val_iou]
         # repr of a float, which the csv module writes, reads back to the same bits
         writer.writerow([*(getattr(row, name) for name in _PLAIN), *shares])
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        fresh.write_text(text.getvalue(), encoding="utf-8", newline="")
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    write_whole(path, text.getvalue().encode())
 
 
 def read_history(path: Path) -> list[HistoryRow]:
