@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +79,25 @@ class Classes:
             )
         except (TypeError, ValueError) as error:
             raise ConfigError(f"classes must be names with RGB colours, got {value!r:.200}") from error
+
+
+@dataclass(frozen=True)
+class SizePolicy:
+    """How a picture of any size meets the network.
+
+    Attributes:
+        mode: `resize`: to `size`, and the probabilities back to the photo's size. `native`: as it is.
+        size: `(height, width)` of the network's input; the size trained at, for `native`.
+    """
+
+    mode: Literal["resize", "native"]
+    size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("resize", "native"):
+            raise ConfigError(f"a size policy is resize or native, got {self.mode!r}")
+        if len(self.size) != 2 or not all(1 <= n <= 16384 for n in self.size):
+            raise ConfigError(f"a size is two whole numbers (height, width) in 1..16384, got {self.size!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,4 +218,4 @@ def _check_labels(labels: UInt8Array, name: str) -> None:
         raise DataError(f"{name}: labels must be (H, W) uint8, got {labels.shape} {labels.dtype}")
 
 
-__all__ = ["IGNORE", "MAX_CLASSES", "Classes", "Sample", "Segmentation", "size_text"]
+__all__ = ["IGNORE", "MAX_CLASSES", "Classes", "Sample", "Segmentation", "SizePolicy", "size_text"]

@@ -1,0 +1,69 @@
+"""pixelwise: semantic segmentation, every pixel of a picture gets a class.
+
+The public names are imported when they are first used, so that `import pixelwise` costs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pixelwise.config import AugmentConfig, DataConfig, TrainConfig
+    from pixelwise.errors import BackendError, ConfigError, DataError, ModelFileError, PixelwiseError
+    from pixelwise.models import build_model
+    from pixelwise.segmenter import Segmenter, evaluate, load
+    from pixelwise.training import Run, train
+    from pixelwise.types import Classes, Sample, Segmentation
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AugmentConfig": "pixelwise.config",
+    "BackendError": "pixelwise.errors",
+    "Classes": "pixelwise.types",
+    "ConfigError": "pixelwise.errors",
+    "DataConfig": "pixelwise.config",
+    "DataError": "pixelwise.errors",
+    "ModelFileError": "pixelwise.errors",
+    "PixelwiseError": "pixelwise.errors",
+    "Run": "pixelwise.training",
+    "Sample": "pixelwise.types",
+    "Segmentation": "pixelwise.types",
+    "Segmenter": "pixelwise.segmenter",
+    "TrainConfig": "pixelwise.config",
+    "build_model": "pixelwise.models",
+    "evaluate": "pixelwise.segmenter",
+    "load": "pixelwise.segmenter",
+    "train": "pixelwise.training",
+}
+
+__all__ = [
+    "AugmentConfig",
+    "BackendError",
+    "Classes",
+    "ConfigError",
+    "DataConfig",
+    "DataError",
+    "ModelFileError",
+    "PixelwiseError",
+    "Run",
+    "Sample",
+    "Segmentation",
+    "Segmenter",
+    "TrainConfig",
+    "build_model",
+    "evaluate",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pixelwise' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

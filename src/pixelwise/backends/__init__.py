@@ -1,0 +1,21 @@
+"""Runtimes behind one method: `logits(images) -> array`. Knows neither classes nor sizes nor files.
+
+A backend gets pictures as they are at the edge, `(N, H, W, 3) uint8` RGB, and answers `(N, K, H, W) float32`
+logits at the same size. Normalisation and padding are inside the network, so there is nothing else to agree
+on.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Backend(Protocol):
+    """What prediction needs of a runtime."""
+
+    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """`(N, H, W, 3) uint8` RGB in, `(N, K, H, W) float32` logits out."""
+        ...

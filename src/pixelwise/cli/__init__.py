@@ -1,0 +1,61 @@
+"""The command line. One command, one file; each is a dataclass whose fields are its flags.
+
+Exit codes: 0 done, 1 the answer is "no", 2 wrong use or bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from pixelwise.cli.demo import Demo
+from pixelwise.cli.download import Download
+from pixelwise.cli.evaluate import Evaluate
+from pixelwise.cli.models import Models
+from pixelwise.cli.predict import Predict
+from pixelwise.cli.summary import Summary
+from pixelwise.cli.terminal import complain
+from pixelwise.cli.train import Train
+from pixelwise.errors import PixelwiseError
+
+_Command = (
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Models, tyro.conf.subcommand("models")]
+    | Annotated[Summary, tyro.conf.subcommand("summary")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[Download, tyro.conf.subcommand("download")]
+)
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; what the user can mend becomes one sentence on stderr."""
+    try:
+        command = tyro.cli(
+            _Command,
+            prog="pixelwise",
+            description="Semantic segmentation: every pixel of a picture gets a class.",
+            args=arguments,
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff),
+        )
+        return command.run()
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except PixelwiseError as error:
+        complain(str(error))
+        return 2
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not an error, and nothing may be written any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        return 2

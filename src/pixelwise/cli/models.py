@@ -1,0 +1,51 @@
+"""`pixelwise models`: what can be built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HEIGHT_WIDTH = (512, 512)
+"""Size at which multiply-adds are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """List the networks that can be built, with their parameters and multiply-adds."""
+
+    classes: int = 21
+    """Number of classes to build them for."""
+    json: bool = False
+    """Print the list for machines."""
+
+    def run(self) -> int:
+        """Prints the table; 0."""
+        from rich.console import Console
+        from rich.table import Table
+
+        from pixelwise.cli.terminal import print_json
+        from pixelwise.models import MODELS, build_model
+        from pixelwise.models.summary import count_parameters, multiply_adds
+
+        rows = []
+        for name, info in MODELS.items():
+            network = build_model(name, num_classes=self.classes)
+            rows.append(
+                {
+                    "name": name,
+                    "parameters": count_parameters(network),
+                    "multiply_adds": multiply_adds(network, HEIGHT_WIDTH),
+                    "source": info.source,
+                }
+            )
+        if self.json:
+            print_json(rows)
+            return 0
+        height, width = HEIGHT_WIDTH
+        table = Table(box=None, pad_edge=False)
+        for title in ("network", "parameters", f"multiply-adds at {width}x{height}", "source"):
+            table.add_column(title, justify="left" if title in ("network", "source") else "right")
+        for row in rows:
+            work = f"{row['multiply_adds'] / 1e9:.2f} G"
+            table.add_row(row["name"], f"{row['parameters']:,}", work, row["source"])
+        Console().print(table)
+        return 0

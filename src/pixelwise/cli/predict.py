@@ -1,0 +1,177 @@
+"""`pixelwise predict`: masks and overlays of photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tyro.conf import Positional
+
+from pixelwise.config import DataConfig
+from pixelwise.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pixelwise.cli.terminal import Display
+    from pixelwise.inference.photos import Photo
+    from pixelwise.segmenter import Segmenter
+    from pixelwise.types import Segmentation
+
+
+OVERVIEW = 6
+"""Pictures on the overview sheet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict:
+    """Segment photos: a label PNG at each photo's size, and an overlay with a legend.
+
+    With --compare the source is a labelled data set, and each sheet shows picture, truth and prediction side
+    by side, worst pictures first.
+    """
+
+    model: Positional[Path]
+    """Model file of a run, e.g. run/best.safetensors."""
+    photos: Positional[tuple[str, ...]]
+    """Picture files, folders or quoted patterns; with --compare the folder of a labelled data set."""
+    out: Path = Path("predictions")
+    """Folder for the results: masks/, overlays/, probabilities/, compare/."""
+    probabilities: bool = False
+    """Also write the probability of every class as NumPy float16 arrays (K, H, W)."""
+    compare: bool = False
+    """Compare with the truth of a labelled data set."""
+    split: str = "val"
+    """With --compare: which pictures; train, val, all, or one of the data set's own."""
+    worst: int = 24
+    """With --compare: how many sheets, from the worst picture on."""
+    batch_size: int = 8
+    """Photos per call of the network."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute."""
+    json: bool = False
+    """Print the result for machines."""
+    config: DataConfig = field(default_factory=DataConfig)
+
+    def run(self) -> int:
+        """Predicts; 0, or 2 if a photo could not be read (the others are done all the same)."""
+        if not self.photos:
+            raise ConfigError("predict needs photos: pixelwise predict MODEL PHOTO...")
+        if self.batch_size < 1 or self.worst < 1:
+            raise ConfigError("batch-size and worst must be at least 1")
+        from pixelwise import torch_runtime
+
+        torch_runtime.keep_large_blocks()
+
+        from pixelwise.cli.terminal import Display
+        from pixelwise.segmenter import load
+
+        segmenter = load(self.model, device=self.device)
+        segmenter.predictor.batch_size = self.batch_size
+        with Display() as display:
+            return self._compare(segmenter, display) if self.compare else self._photos(segmenter, display)
+
+    def _photos(self, segmenter: Segmenter, display: Display) -> int:
+        from pixelwise.cli.terminal import complain, print_json
+        from pixelwise.inference.photos import find_photos, read_photos
+
+        photos = find_photos(self.photos)
+        self._make_folders("masks", "overlays", *(["probabilities"] if self.probabilities else []))
+        failed: list[str] = []
+        waiting: list[Photo] = []
+        results: list[dict[str, Any]] = []
+
+        def images() -> Iterator[npt.NDArray[np.uint8]]:
+            for photo, pixels in read_photos(photos, workers=self.config.workers):
+                if isinstance(pixels, DataError):
+                    complain(str(pixels))
+                    failed.append(str(photo.path))
+                else:
+                    waiting.append(photo)
+                    yield pixels
+
+        for segmentation in segmenter.predictor.predict_many(images(), probabilities=self.probabilities):
+            photo = waiting.pop(0)
+            results.append(self._write(photo, segmentation))
+            display.work("predicting", len(results) + len(failed), len(photos))
+        if self.json:
+            print_json({"out": str(self.out), "photos": results, "failed": failed})
+        else:
+            print(f"{len(results)} of {len(photos)} photos")
+            print(f"masks     {self.out / 'masks'}\noverlays  {self.out / 'overlays'}")
+        return 2 if failed else 0
+
+    def _write(self, photo: Photo, segmentation: Segmentation) -> dict[str, Any]:
+        """The files of one photo; returns what `--json` says of it."""
+        mask = self.out / "masks" / f"{photo.name}.png"
+        overlay = self.out / "overlays" / f"{photo.name}.jpg"
+        files = {"photo": str(photo.path), "mask": str(mask), "overlay": str(overlay)}
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        overlay.parent.mkdir(parents=True, exist_ok=True)
+        segmentation.save(mask)
+        segmentation.overlay().save(overlay, quality=92)
+        if segmentation.probabilities is not None:
+            import numpy as np
+
+            target = self.out / "probabilities" / f"{photo.name}.npz"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(target, probabilities=segmentation.probabilities.astype(np.float16))
+            files["probabilities"] = str(target)
+        return {**files, "area": segmentation.area()}
+
+    def _compare(self, segmenter: Segmenter, display: Display) -> int:
+        from pixelwise.cli.results import print_metrics
+        from pixelwise.cli.terminal import print_json
+        from pixelwise.data import open_dataset
+        from pixelwise.evaluation import evaluate, predictions
+        from pixelwise.report.sheet import SheetRow, sheet
+
+        if len(self.photos) != 1:
+            raise ConfigError("--compare takes the folder of one labelled data set")
+        dataset = open_dataset(Path(self.photos[0]), self.config)
+        for note in dataset.notes:
+            display.note(note)
+        self._make_folders("compare")
+        result = evaluate(
+            segmenter.predictor,
+            dataset.reader,
+            dataset.indices(self.split),
+            worst=self.worst,
+            workers=self.config.workers,
+            on_picture=lambda done, total: display.work("evaluating", done, total),
+        )
+        ranked = [picture.index for picture in result.worst]
+        sheets: list[str] = []
+        overview: list[SheetRow] = []
+        # Predicted a second time: keeping every picture of a large set for the few that are drawn would not
+        # fit.
+        again = predictions(segmenter.predictor, dataset.reader, ranked, workers=self.config.workers)
+        for rank, (_, sample, segmentation) in enumerate(again, start=1):
+            target = self.out / "compare" / f"{rank:03d}-{sample.name.replace('/', '_')}.png"
+            row = SheetRow(sample=sample, labels=segmentation.labels, miou=result.worst[rank - 1].miou)
+            sheet([row], segmenter.classes, panel=320).save(target)
+            sheets.append(str(target))
+            if rank <= OVERVIEW:
+                overview.append(row)
+            display.work("drawing", rank, len(ranked))
+        if overview:
+            sheet(overview, segmenter.classes).save(self.out / "compare" / "worst.png")
+        if self.json:
+            print_json({"out": str(self.out), "sheets": sheets, **result.metrics.to_json()})
+        else:
+            title = f"{result.pictures} pictures ({self.split}), at each photo's size"
+            print_metrics(result.metrics, title=title)
+            print(f"sheets  {self.out / 'compare' / 'worst.png'}, and one per picture beside it, worst first")
+        return 0
+
+    def _make_folders(self, *names: str) -> None:
+        for name in names:
+            try:
+                (self.out / name).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DataError(
+                    f"{self.out} cannot be written ({error.strerror}): choose another folder with --out"
+                ) from error

@@ -1,0 +1,52 @@
+"""`pixelwise summary`: the layers of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tyro.conf import Positional
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Print the layer table of a network: name, kind, output size, parameters."""
+
+    model: Positional[str] = "unet-xception"
+    """The architecture; `pixelwise models` lists them."""
+    size: tuple[int, int] = (160, 160)
+    """Height and width of the input."""
+    classes: int = 3
+    """Number of classes."""
+    json: bool = False
+    """Print the table for machines."""
+
+    def run(self) -> int:
+        """Prints the table; 0."""
+        import dataclasses
+
+        from rich.console import Console
+        from rich.table import Table
+
+        from pixelwise.cli.terminal import print_json
+        from pixelwise.models import build_model
+        from pixelwise.models.summary import summarize
+
+        summary = summarize(build_model(self.model, num_classes=self.classes), self.size)
+        if self.json:
+            print_json(dataclasses.asdict(summary))
+            return 0
+        table = Table(box=None, pad_edge=False)
+        for title in ("layer", "kind", "output (H, W, C)", "parameters", "not trainable"):
+            table.add_column(title, justify="left" if title in ("layer", "kind") else "right")
+        for row in summary.rows:
+            size = " x ".join(str(n) for n in row.output)
+            fixed = f"{row.fixed:,}" if row.fixed else ""
+            table.add_row(row.name, row.kind, size, f"{row.parameters:,}", fixed)
+        console = Console()
+        console.print(table)
+        console.print(
+            f"{summary.parameters:,} parameters: {summary.trainable:,} trainable, "
+            f"{summary.parameters - summary.trainable:,} not (running statistics)",
+            highlight=False,
+        )
+        return 0

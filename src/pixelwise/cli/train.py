@@ -1,0 +1,75 @@
+"""`pixelwise train`: from a folder of labelled pictures to a model file."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from pixelwise.config import TrainConfig
+from pixelwise.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a network on a folder of labelled pictures.
+
+    Ctrl-C saves the state and leaves; `--resume RUN` goes on from there, to the same weights.
+    """
+
+    data: Positional[Path | None] = None
+    """Folder of the labelled pictures, e.g. with images/ and masks/."""
+    out: Path = Path("run")
+    """Folder for the model files, the history and the checkpoint."""
+    resume: Path | None = None
+    """Go on with the run in this folder; its own data and settings are used."""
+    json: bool = False
+    """Print the result for machines."""
+    config: TrainConfig = field(default_factory=TrainConfig)
+
+    def run(self) -> int:
+        """Trains; 0 when the last epoch is done, 130 when a signal ended it early."""
+        self._check()
+        from pixelwise import torch_runtime
+
+        torch_runtime.keep_large_blocks()  # before torch allocates anything
+
+        from pixelwise import training
+        from pixelwise.cli.results import print_metrics
+        from pixelwise.cli.terminal import Display, complain, print_json
+
+        try:
+            with Display() as display:
+                if self.resume is not None:
+                    done = training.resume(self.resume, listener=display)
+                else:
+                    done = training.train(self.data or Path(), self.config, out=self.out, listener=display)
+        except training.TrainingInterrupted as stopped:
+            complain(f"{stopped}. Go on with: pixelwise train --resume {self.resume or self.out}")
+            return 130
+        if self.json:
+            print_json(done.to_json())
+        else:
+            title = f"best epoch {done.best_epoch}, validation at the network's size"
+            print_metrics(done.metrics, title=title)
+            print(f"model    {done.best}")
+            print(f"history  {done.folder / 'history.csv'}\ncurves   {done.folder / 'curves.png'}")
+            print(f"next     pixelwise predict {done.best} photo.jpg")
+        return 0
+
+    def _check(self) -> None:
+        if self.resume is None and self.data is None:
+            raise ConfigError("train needs the folder of your labelled pictures: pixelwise train DATA")
+        if self.resume is None:
+            return
+        default = TrainConfig()
+        names = [f.name for f in dataclasses.fields(TrainConfig)]
+        given = [name for name in names if getattr(self.config, name) != getattr(default, name)]
+        if self.data is not None or given:
+            what = ", ".join([*(["DATA"] if self.data is not None else []), *given])
+            raise ConfigError(
+                f"--resume uses the data and settings in {self.resume / 'config.json'}, "
+                f"so {what} cannot be given beside it"
+            )

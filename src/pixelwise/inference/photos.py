@@ -1,0 +1,98 @@
+"""Photos named by files, folders and globs: which they are, and what their results are called.
+
+Knows no network. A photo that cannot be read is reported and the others go on.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pixelwise.data.ahead import in_order
+from pixelwise.data.io import PICTURE_ENDINGS, read_picture
+from pixelwise.errors import DataError
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo to segment.
+
+    Attributes:
+        path: The file.
+        name: What its results are called, without an ending; may have folders, with `/`.
+    """
+
+    path: Path
+    name: str
+
+
+def find_photos(sources: Sequence[str]) -> list[Photo]:
+    """All photos that the sources name, in their order; those of a folder or glob sorted, each only once.
+
+    Args:
+        sources: Picture files, folders (searched with their subfolders), or globs such as `shots/**/*.jpg`.
+
+    Raises:
+        DataError: A source names nothing, or two photos would get the same name.
+    """
+    found: dict[Path, Path] = {}  # photo -> the folder that its name is relative to
+    for source in sources:
+        for path, base in _expand(source):
+            found.setdefault(path, base)
+    names = {path: path.relative_to(base).with_suffix("").as_posix() for path, base in found.items()}
+    doubled = {name for name, count in Counter(names.values()).items() if count > 1}
+    # cat.jpg and cat.png: the ending tells them apart.
+    full = {p: f"{n}{p.suffix}" if n in doubled else n for p, n in names.items()}
+    clash = [name for name, count in Counter(full.values()).items() if count > 1]
+    if clash:
+        same = [str(path) for path, name in full.items() if name == clash[0]]
+        raise DataError(
+            f"the results of {' and '.join(same[:2])} would overwrite each other: predict them in two calls "
+            "with two --out folders, or name the folder above both"
+        )
+    return [Photo(path, name) for path, name in full.items()]
+
+
+def _expand(source: str) -> list[tuple[Path, Path]]:
+    """The files of one source, each with the folder that its name is relative to."""
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if _is_picture(p.relative_to(path), p))
+        if not files:
+            raise DataError(
+                f"{source}: no picture in this folder; known are {', '.join(sorted(PICTURE_ENDINGS))}"
+            )
+        return [(p, path) for p in files]
+    if path.is_file():
+        return [(path, path.parent)]
+    matches = sorted(Path(match) for match in glob.glob(source, recursive=True))  # noqa: PTH207
+    files = [p for p in matches if p.is_file()]
+    if not files:
+        raise DataError(f"{source}: no such file or folder, and as a pattern it matches no picture")
+    return [(p, p.parent) for p in files]
+
+
+def _is_picture(relative: Path, path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in relative.parts)
+    return path.suffix.lower() in PICTURE_ENDINGS and not hidden and path.is_file()
+
+
+def read_photos(
+    photos: Sequence[Photo], *, workers: int = 2
+) -> Iterator[tuple[Photo, npt.NDArray[np.uint8] | DataError]]:
+    """Each photo with its pixels `(H, W, 3) uint8`, or with the error that reading it raised; reads ahead."""
+    pixels = in_order(lambda photo: _read(photo.path), photos, workers=workers)
+    yield from zip(photos, pixels, strict=True)
+
+
+def _read(path: Path) -> npt.NDArray[np.uint8] | DataError:
+    try:
+        return read_picture(path)
+    except DataError as error:
+        return error

@@ -1,0 +1,102 @@
+"""The one path from a picture to its segmentation: `predict` and `evaluate` both walk it.
+
+Knows a backend, the classes and the size policy. Knows no file, no data set, no metric, and not torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pixelwise.backends import Backend
+from pixelwise.data.resize import resize_picture
+from pixelwise.errors import BackendError
+from pixelwise.inference.enlarge import decide, enlarge
+from pixelwise.types import Classes, Segmentation, SizePolicy
+
+UInt8Array = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+
+class Predictor:
+    """Segments pictures of any size.
+
+    Args:
+        backend: Computes the logits.
+        classes: What the channels of the logits mean.
+        size_policy: `resize` brings each picture to the network's size and the probabilities back to the
+            picture's; `native` gives the network the picture as it is.
+        batch_size: Pictures per call of the backend, where their sizes agree.
+
+    Raises:
+        BackendError: The backend answers another number of classes, or another size.
+    """
+
+    def __init__(
+        self, backend: Backend, classes: Classes, size_policy: SizePolicy, *, batch_size: int = 8
+    ) -> None:
+        self.backend = backend
+        self.classes = classes
+        self.size_policy = size_policy
+        self.batch_size = batch_size
+
+    def predict(self, image: UInt8Array, *, probabilities: bool = False) -> Segmentation:
+        """Segments one picture `(H, W, 3) uint8` RGB; see `predict_many`."""
+        return next(self.predict_many([image], probabilities=probabilities))
+
+    def predict_many(
+        self, images: Iterable[UInt8Array], *, probabilities: bool = False
+    ) -> Iterator[Segmentation]:
+        """Segments pictures in their order, holding one batch of them at a time.
+
+        Args:
+            images: `(H, W, 3) uint8` RGB, each of its own size.
+            probabilities: Keeps all K probabilities of each pixel, not only the winner's.
+
+        Yields:
+            One segmentation per picture, at the picture's size, with the picture and the confidence.
+        """
+        for batch in self._batches(images):
+            scores = self.network_probabilities([self._sized(image) for image in batch])
+            for image, score in zip(batch, scores, strict=True):
+                size = (image.shape[0], image.shape[1])
+                labels, confidence = decide(score, size)
+                yield Segmentation(
+                    labels=labels,
+                    classes=self.classes,
+                    image=image,
+                    confidence=confidence,
+                    probabilities=enlarge(score, size) if probabilities else None,
+                )
+
+    def network_probabilities(self, images: Sequence[UInt8Array]) -> FloatArray:
+        """Probabilities `(N, K, h, w)` of pictures `(h, w, 3)` of one size, at that size."""
+        batch = np.stack(images)
+        logits = self.backend.logits(batch)
+        expected = (len(batch), len(self.classes), *batch.shape[1:3])
+        if logits.shape != expected:
+            raise BackendError(f"the backend answered {logits.shape} where {expected} was expected")
+        return softmax(logits)
+
+    def _sized(self, image: UInt8Array) -> UInt8Array:
+        return resize_picture(image, self.size_policy.size) if self.size_policy.mode == "resize" else image
+
+    def _batches(self, images: Iterable[UInt8Array]) -> Iterator[list[UInt8Array]]:
+        """Groups of at most `batch_size` neighbours that the network can take together."""
+        batch: list[UInt8Array] = []
+        for image in images:
+            together = self.size_policy.mode == "resize" or not batch or batch[0].shape == image.shape
+            if batch and (len(batch) == self.batch_size or not together):
+                yield batch
+                batch = []
+            batch.append(image)
+        if batch:
+            yield batch
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Over axis 1 of `(N, K, H, W)`; safe for logits of any size."""
+    exponential = np.exp(logits - logits.max(1, keepdims=True))
+    return exponential / exponential.sum(1, keepdims=True)

@@ -1,0 +1,172 @@
+"""The one file that holds a trained network: weights, classes, size policy, and where it came from.
+
+A `.safetensors` file whose metadata carries one JSON document under the key `pixelwise`. Nothing in it is
+code and nothing is unpickled: a file from a stranger can at worst be refused. Knows no data set and no
+training.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from pixelwise.errors import ConfigError, ModelFileError
+from pixelwise.files import write_whole
+from pixelwise.models import Architecture, build_model
+from pixelwise.types import Classes, SizePolicy
+
+FORMAT = 1
+"""Version of the header. A reader refuses newer ones; older ones it must go on reading."""
+
+_KEY = "pixelwise"
+_MAX_HEADER = 64 << 20  # bytes; a header of our largest network is below one MiB
+
+
+@dataclass(frozen=True)
+class ModelHeader:
+    """What a model file says of its network besides the weights.
+
+    Attributes:
+        architecture: Name and arguments that `build_model` takes.
+        classes: Names and colours of the train ids.
+        size_policy: How pictures are sized for it.
+        provenance: How it was trained (config, data hash, versions, metrics): plain JSON, for people.
+    """
+
+    architecture: Architecture
+    classes: Classes
+    size_policy: SizePolicy
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def save_model(path: Path, network: torch.nn.Module, header: ModelHeader) -> None:
+    """Writes a model file, whole or not at all.
+
+    Raises:
+        DataError: The disk is full, or the folder cannot be written.
+    """
+    document = {
+        "format": FORMAT,
+        "architecture": {"name": header.architecture.name, "arguments": dict(header.architecture.arguments)},
+        "classes": header.classes.to_json(),
+        "size_policy": {"mode": header.size_policy.mode, "size": list(header.size_policy.size)},
+        "provenance": dict(header.provenance),
+    }
+    # Contiguous copies: safetensors knows no strides, so channels_last weights are laid out anew.
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    write_whole(path, save(tensors, metadata={_KEY: json.dumps(document)}))
+
+
+def read_header(path: Path) -> ModelHeader:
+    """The header of a model file, without its weights; the errors of `load_model`."""
+    return _parse_header(_read_metadata(path), path)
+
+
+def load_model(path: Path) -> tuple[torch.nn.Module, ModelHeader]:
+    """Builds the network that a model file describes and gives it the file's weights, in evaluation mode.
+
+    Raises:
+        ModelFileError: No such file; truncated; a pickle; not ours; of a newer format; weights that don't
+        fit.
+    """
+    header = read_header(path)
+    try:
+        network = build_model(
+            header.architecture.name,
+            num_classes=len(header.classes),
+            arguments=header.architecture.arguments,
+        )
+    except ConfigError as error:
+        raise ModelFileError(f"{path}: this version cannot build its network: {error}") from error
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    _check_tensors(tensors, network.state_dict(), path)
+    network.load_state_dict(tensors)
+    return network.eval(), header
+
+
+def _read_metadata(path: Path) -> str:
+    """The JSON text of our header, or a `ModelFileError` that says what the file is instead."""
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path}: no such model file; a training run writes best.safetensors into its folder"
+        )
+    _check_is_safetensors(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is truncated or damaged ({error}): copy or download it again"
+        ) from error
+    if _KEY not in metadata:
+        raise ModelFileError(
+            f"{path} holds weights but no pixelwise header, so its network and classes are unknown: "
+            "use a file that pixelwise wrote"
+        )
+    return metadata[_KEY]
+
+
+def _check_is_safetensors(path: Path) -> None:
+    """Tells a pickle, and what is no tensor file at all, from a damaged safetensors file."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[:1] == b"\x80" or zipfile.is_zipfile(path):
+        raise ModelFileError(
+            f"{path} is a pickle (a torch.save file), which can run code when it is opened, so it is not: "
+            "use the .safetensors file of a run"
+        )
+    length = struct.unpack("<Q", start[:8])[0] if len(start) == 9 else 0
+    if start[8:] != b"{" or not 2 <= length <= _MAX_HEADER:
+        raise ModelFileError(f"{path} is not a model file: expected the .safetensors file of a run")
+    if path.stat().st_size < 8 + length:
+        raise ModelFileError(f"{path} is truncated: copy or download it again")
+
+
+def _parse_header(text: str, path: Path) -> ModelHeader:
+    try:
+        document = json.loads(text)
+        version = document["format"]
+        if not isinstance(version, int) or version < 1:
+            raise ConfigError(f"a format version is 1 or more, got {version!r}")
+        if version > FORMAT:
+            raise ModelFileError(
+                f"{path} has format {version}, newer than the {FORMAT} read here: update pixelwise"
+            )
+        policy, architecture = document["size_policy"], document["architecture"]
+        return ModelHeader(
+            architecture=Architecture(str(architecture["name"]), dict(architecture["arguments"])),
+            classes=Classes.from_json(document["classes"]),
+            size_policy=SizePolicy(policy["mode"], tuple(policy["size"])),
+            provenance=dict(document["provenance"]),
+        )
+    except (ConfigError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelFileError(f"{path} has a damaged header ({error}): copy or download it again") from error
+
+
+def _check_tensors(
+    found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], path: Path
+) -> None:
+    """Weights must be those of the network, name by name and shape by shape."""
+    missing, foreign = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    if missing or foreign:
+        what = f"lacks {missing[0]}" if missing else f"has {foreign[0]}"
+        raise ModelFileError(
+            f"{path}: the weights do not fit the network that its header names: the file {what} "
+            f"({len(missing)} missing, {len(foreign)} unknown)"
+        )
+    for name, tensor in expected.items():
+        if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
+            raise ModelFileError(
+                f"{path}: {name} is {tuple(found[name].shape)} {found[name].dtype}, "
+                f"but the network needs {tuple(tensor.shape)} {tensor.dtype}"
+            )

@@ -1,0 +1,7 @@
+"""From a folder of labelled pictures to a model file. The only part that knows the training engine."""
+
+from pixelwise.training.events import Listener, LogListener, StepEvent
+from pixelwise.training.loop import TrainingInterrupted
+from pixelwise.training.train import Run, resume, train
+
+__all__ = ["Listener", "LogListener", "Run", "StepEvent", "TrainingInterrupted", "resume", "train"]

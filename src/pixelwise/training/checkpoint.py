@@ -1,0 +1,132 @@
+"""The state of a training run in one file, so that a run killed anywhere goes on to bit-identical weights.
+
+Besides the weights that is the optimiser's state and where the run stood; order and augmentation are
+functions of (seed, epoch, index) and need no state. A `.safetensors` file with a JSON document: read without
+executing anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from pixelwise.errors import ConfigError, ModelFileError
+from pixelwise.files import write_whole
+from pixelwise.report.history import HistoryRow
+
+FORMAT = 1
+_KEY = "pixelwise-checkpoint"
+_NETWORK, _OPTIMIZER = "network.", "optimizer."
+
+
+@dataclass
+class Progress:
+    """Where a run stands. Plain numbers, all of them in the checkpoint.
+
+    Attributes:
+        epoch: Epochs completed.
+        step: Steps completed in the epoch under way.
+        loss_sum: Sum over those steps of the loss times its weight.
+        weight_sum: Sum of the weights (counted pixels, each times its class weight).
+        seconds: Training time of the epoch under way, without validation.
+        wait_seconds: The part of it spent waiting for pictures.
+        images: Pictures seen in it.
+        rows: One row per completed epoch.
+        best_epoch: The epoch of the best model, from 1; 0 before there is one.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    weight_sum: float = 0.0
+    seconds: float = 0.0
+    wait_seconds: float = 0.0
+    images: int = 0
+    rows: list[HistoryRow] = field(default_factory=list[HistoryRow])
+    best_epoch: int = 0
+
+    def begin_epoch(self) -> None:
+        """Clears what belongs to the epoch that ended."""
+        self.step = self.images = 0
+        self.loss_sum = self.weight_sum = self.seconds = self.wait_seconds = 0.0
+
+
+def save_checkpoint(
+    path: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Writes the checkpoint, whole or not at all; `DataError` if the disk is full or read-only."""
+    tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
+    scalars: dict[str, Any] = {}
+    for number, entries in optimizer.state_dict()["state"].items():
+        for name, value in entries.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"{_OPTIMIZER}{number}.{name}"] = value
+            else:
+                scalars[f"{number}.{name}"] = value
+    document = {"format": FORMAT, "progress": dataclasses.asdict(progress), "optimizer": scalars}
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, save(stored, metadata={_KEY: json.dumps(document)}))
+
+
+def load_checkpoint(path: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    """Puts a checkpoint's state into the network and the optimiser, and returns where the run stood.
+
+    Raises:
+        ModelFileError: The file is missing, damaged, newer, or of another network or optimiser.
+    """
+    document, tensors = _read(path)
+    weights = {n.removeprefix(_NETWORK): t for n, t in tensors.items() if n.startswith(_NETWORK)}
+    try:
+        network.load_state_dict(weights)
+        _load_optimizer(optimizer, tensors, document["optimizer"])
+        return _progress(document["progress"])
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelFileError(f"{path} does not fit this run ({reason}): start the run anew") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no checkpoint to resume from; start the run anew")
+    try:
+        with safe_open(path, framework="pt") as file:
+            document = json.loads((file.metadata() or {})[_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise ModelFileError(f"{path} is no checkpoint, or a damaged one: start the run anew") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ModelFileError(f"{path} was written by another version of pixelwise: resume with that version")
+    return document, tensors
+
+
+def _load_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], scalars: dict[str, Any]
+) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith(_OPTIMIZER):
+            number, key = name.removeprefix(_OPTIMIZER).split(".", 1)
+            state.setdefault(int(number), {})[key] = tensor
+    for name, value in scalars.items():
+        number, key = name.split(".", 1)
+        state.setdefault(int(number), {})[key] = value
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for number, entries in state.items():
+        for key, value in entries.items():
+            # The file knows no strides; the running averages go back into the memory format of their
+            # parameter.
+            if isinstance(value, torch.Tensor) and value.shape == parameters[number].shape:
+                entries[key] = torch.empty_like(parameters[number], requires_grad=False).copy_(value)
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _progress(value: dict[str, Any]) -> Progress:
+    rows = [HistoryRow.from_json(row) for row in value["rows"]]
+    return Progress(**{**value, "rows": rows})

@@ -1,0 +1,186 @@
+"""The folder of a training run: what lies in it, and everything that is needed to repeat it.
+
+    run/
+      config.json          data folder and every setting
+      provenance.json      data hash, versions, machine, git commits, command
+      best.safetensors     the model of the best validation
+      last.safetensors     the model of the last epoch
+      checkpoint.safetensors   to resume from
+      history.csv  curves.png  tensorboard/
+
+Knows no network and no step.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixelwise import __version__
+from pixelwise import config as configuration
+from pixelwise.config import TrainConfig
+from pixelwise.errors import ConfigError, DataError
+from pixelwise.files import write_whole
+
+_LIBRARIES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Data folder and settings."""
+        return self.path / "config.json"
+
+    @property
+    def provenance(self) -> Path:
+        """What the run depended on."""
+        return self.path / "provenance.json"
+
+    @property
+    def best(self) -> Path:
+        """The model of the best validation."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The model of the last completed epoch."""
+        return self.path / "last.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state to resume from."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """One row per epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def curves(self) -> Path:
+        """The history as a plot."""
+        return self.path / "curves.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+
+def create(path: Path, data: Path, config: TrainConfig) -> RunFolder:
+    """Makes the folder of a new run and writes its config.
+
+    Raises:
+        ConfigError: There is a run in it already.
+        DataError: The folder cannot be written.
+    """
+    run = RunFolder(path)
+    if run.config.exists():
+        raise ConfigError(
+            f"{path} holds a run already: name another folder with --out, or go on with it by --resume {path}"
+        )
+    document = {"data": str(data.resolve()), "train": configuration.to_json(config)}
+    write_whole(run.config, _json_bytes(document))
+    return run
+
+
+def open_existing(path: Path) -> tuple[RunFolder, Path, TrainConfig]:
+    """The folder of a run that exists, its data folder and its config.
+
+    Raises:
+        ConfigError: There is no run, or its config cannot be read.
+    """
+    run = RunFolder(path)
+    if not run.config.is_file():
+        raise ConfigError(f"{path} holds no run to resume: a run's folder has a config.json")
+    try:
+        document = json.loads(run.config.read_text(encoding="utf-8"))
+        return run, Path(document["data"]), configuration.from_json(TrainConfig, document["train"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(f"{run.config} is damaged ({error}): start the run anew") from error
+
+
+def check_same_data(run: RunFolder, data_hash: str) -> dict[str, Any]:
+    """The provenance of a run; refuses to resume on pictures that are not those of the run.
+
+    Raises:
+        DataError: The data hash differs.
+    """
+    try:
+        provenance = json.loads(run.provenance.read_text(encoding="utf-8"))
+        recorded = provenance["data_hash"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{run.provenance} cannot be read ({error}): start the run anew") from error
+    if recorded != data_hash:
+        raise DataError(
+            f"the pictures or masks changed since {run.path} began (data hash {recorded[:12]}, now "
+            f"{data_hash[:12]}): restore them, or start a new run"
+        )
+    return provenance
+
+
+def write_provenance(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
+    """Records `facts` and the surroundings of the run, and returns all of it."""
+    document = {
+        **facts,
+        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "versions": {"python": platform.python_version(), "pixelwise": __version__, **_versions()},
+        "machine": {"system": platform.platform(), "processor": processor_name()},
+        "git": {
+            "working_folder": _git_commit(Path.cwd()),
+            "pixelwise": _git_commit(Path(__file__).parent),
+        },
+    }
+    write_whole(run.provenance, _json_bytes(document))
+    return document
+
+
+def processor_name() -> str:
+    """The processor as the system names it, with the number of its cores that we see."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        if models:
+            name = f"{models[0]}, {len(models)} cores"
+    return name
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+
+
+def _git_commit(folder: Path) -> str | None:
+    """The commit checked out at a folder, with `+changes` if files differ from it; None outside git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return commit + "+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else commit
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _json_bytes(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,85 @@
+"""From pictures to segmentations: any size in, a mask of exactly that size out, in order, in batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pixelwise.backends.fake import FakeBackend
+from pixelwise.errors import BackendError
+from pixelwise.inference import Predictor
+from pixelwise.types import Classes, SizePolicy
+
+RED_GREEN = Classes(("red", "green"), ((255, 0, 0), (0, 255, 0)))
+
+
+def _picture(height: int, width: int) -> np.ndarray:
+    """Red on the left half, green on the right."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[:, : width // 2, 0] = 255
+    picture[:, width // 2 :, 1] = 255
+    return picture
+
+
+def _predictor(mode: str = "resize", *, batch_size: int = 4) -> Predictor:
+    policy = SizePolicy(mode, (16, 16))  # pyright: ignore[reportArgumentType]
+    return Predictor(FakeBackend(RED_GREEN.colours), RED_GREEN, policy, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (13, 7), (16, 16), (61, 84), (200, 2)])
+@pytest.mark.parametrize("mode", ["resize", "native"])
+def test_the_mask_has_the_photos_size(mode: str, size: tuple[int, int]) -> None:
+    segmentation = _predictor(mode).predict(_picture(*size))
+    assert segmentation.labels.shape == size
+    assert segmentation.confidence is not None
+    assert segmentation.confidence.shape == size
+
+
+@pytest.mark.parametrize("mode", ["resize", "native"])
+@pytest.mark.parametrize("width", [32, 64, 100])
+def test_the_border_lies_where_it_is_in_the_photo(mode: str, width: int) -> None:
+    labels = _predictor(mode).predict(_picture(20, width)).labels
+    assert (labels[:, : width // 2] == 0).all()
+    assert (labels[:, width // 2 :] == 1).all()
+
+
+def test_order_and_batches() -> None:
+    predictor = _predictor(batch_size=4)
+    pictures = [_picture(10 + i, 20) for i in range(10)]
+    heights = [s.labels.shape[0] for s in predictor.predict_many(iter(pictures))]
+    assert heights == [10 + i for i in range(10)]
+    assert predictor.backend.batch_sizes == [4, 4, 2]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_native_groups_equal_sizes_only() -> None:
+    predictor = _predictor("native", batch_size=3)
+    shapes = [(4, 4), (4, 4), (5, 4), (4, 4), (4, 4), (4, 4), (4, 4)]
+    results = [s.labels.shape for s in predictor.predict_many(_picture(*shape) for shape in shapes)]
+    assert results == shapes
+    assert predictor.backend.batch_sizes == [2, 1, 3, 1]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_it_reads_no_further_than_a_batch() -> None:
+    taken = []
+
+    def pictures():
+        for i in range(100):
+            taken.append(i)
+            yield _picture(8, 8)
+
+    next(_predictor(batch_size=4).predict_many(pictures()))
+    assert len(taken) <= 5
+
+
+def test_probabilities_only_on_request() -> None:
+    assert _predictor().predict(_picture(9, 9)).probabilities is None
+    probabilities = _predictor().predict(_picture(9, 9), probabilities=True).probabilities
+    assert probabilities is not None
+    assert probabilities.shape == (2, 9, 9)
+    np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-5)
+
+
+def test_a_backend_of_other_classes_is_found_out() -> None:
+    predictor = Predictor(FakeBackend([(0, 0, 0)] * 3), RED_GREEN, SizePolicy("resize", (8, 8)))
+    with pytest.raises(BackendError, match=r"answered \(1, 3, 8, 8\) where \(1, 2, 8, 8\)"):
+        predictor.predict(_picture(4, 4))
