@@ -1,0 +1,76 @@
+"""Labelled pictures: reading, checking, splitting, caching and serving them in batches. No torch here.
+
+    dataset = open_dataset(folder, DataConfig())            # Dataset: .reader, .split, .notes
+    prepared = prepare(dataset, (160, 160), DataConfig())  # every file checked, all of one size: .train,
+    .val for batch in BatchLoader(prepared.train, order, batch_size=32, workers=2): ...
+
+Knows nothing of networks, losses and devices: what leaves here is NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelwise.config import DataConfig
+from pixelwise.data import folder, oxford_pets
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.reader import Reader
+from pixelwise.data.splits import Split, make_split
+from pixelwise.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a data format is recognised from a folder, and opened."""
+
+    recognises: Callable[[Path], bool]
+    open: Callable[[Path, DataConfig], Reader]
+
+
+READERS: dict[str, Format] = {  # in the order in which they are tried
+    "oxford_pets": Format(oxford_pets.recognises, oxford_pets.open_pets),
+    "folder": Format(folder.recognises, folder.open_folder),
+}
+
+
+def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
+    """Recognises a folder's format, pairs its files and splits them.
+
+    Masks are decoded only as far as finding the classes needs it.
+
+    Args:
+        root: The data set's folder.
+        config: Format, class names, mapping and split; all as found where not given.
+
+    Raises:
+        DataError: The folder is missing, empty, of no known layout, or its files don't fit together.
+        ConfigError: An unknown format, or a mapping or class list that cannot be.
+    """
+    config = config or DataConfig()
+    path = Path(root).expanduser()
+    reader = _format(path, config).open(path, config)
+    split = make_split([entry.name for entry in reader.entries], reader.splits, config)
+    return Dataset(reader, split, config, (*reader.notes, split.rule))
+
+
+def _format(root: Path, config: DataConfig) -> Format:
+    name = config.format.replace("-", "_")
+    if name != "auto":
+        if name not in READERS:
+            raise ConfigError(
+                f"there is no data format {config.format!r}; there are auto, {', '.join(sorted(READERS))}"
+            )
+        return READERS[name]
+    if root.is_dir() and not any(root.iterdir()):
+        raise DataError(f"{root}: the folder is empty; expected images/ + masks/, or another known layout")
+    if config.images or config.masks:
+        return READERS["folder"]
+    found = next((reader for reader in READERS.values() if reader.recognises(root)), None)
+    if found is None:
+        raise DataError(folder.nothing_found(root))
+    return found
+
+
+__all__ = ["READERS", "Dataset", "Format", "Reader", "Split", "make_split", "open_dataset"]

@@ -1,0 +1,199 @@
+"""Picture files through Pillow, at arm's length: few formats, bounded size, every failure a sentence.
+
+Knows neither what a picture nor what a mask is for; `io` makes arrays of what is decoded here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from PIL import Image, ImageFile
+
+from pixelwise.errors import DataError
+
+MAX_PIXELS = 1 << 28
+"""Pictures of more pixels are refused before they are decoded: 268 megapixels, 0.8 GB as RGB.
+
+The largest camera sensors have 200 megapixels; a decompression bomb declares far more than its bytes hold.
+"""
+
+# Only these are tried. Formats that start another program (EPS), render (WMF) or hold a choice of pictures
+# (ICO) stay out; so do those without a signature (TGA), which take anything for a picture.
+_PLUGINS = {
+    "JPEG": "JpegImagePlugin",
+    "PNG": "PngImagePlugin",
+    "GIF": "GifImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "PPM": "PpmImagePlugin",
+    "JPEG2000": "Jpeg2KImagePlugin",
+    "AVIF": "AvifImagePlugin",
+}
+for _module in (*_PLUGINS.values(), "MpoImagePlugin"):  # the JPEG plugin hands over to the one of MPO
+    with suppress(ImportError):  # an older Pillow lacks AVIF
+        importlib.import_module(f"PIL.{_module}")
+
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+class UnreadableError(DataError):
+    """The file's bytes cannot be decoded; what `skip_broken` leaves out."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture file says about itself before it is decoded.
+
+    Attributes:
+        size: `(height, width)` upright.
+        sideways: Whether its orientation tag swaps height and width.
+        format: Pillow's name of the format, e.g. `PNG`.
+        mode: Pillow's name of the pixel layout, e.g. `RGB`.
+    """
+
+    size: tuple[int, int]
+    sideways: bool
+    format: str
+    mode: str
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A picture in memory, not yet turned upright.
+
+    Attributes:
+        image: The decoded pixels.
+        format: Pillow's name of the format.
+        orientation: 1..8, the turn that is still to be made, in EXIF's count.
+        shades: The largest grey value on the file's own scale: 3 and 15 for 2 and 4 bits, else mostly 255.
+    """
+
+    image: Image.Image
+    format: str
+    orientation: int
+    shades: int
+
+
+def read_header(path: Path) -> Header:
+    """Reads size, orientation and format without decoding the pixels.
+
+    Raises:
+        DataError: The file is missing, or is no picture.
+    """
+    with _file(path) as stream:
+        image = _identify(stream, path)
+        width, height = image.size
+        sideways = _orientation(image) in _SIDEWAYS
+        size = (width, height) if sideways else (height, width)
+        return Header(size, sideways, image.format or "", image.mode)
+
+
+def decode(path: Path, *, max_pixels: int) -> Decoded:
+    """Decodes the first picture of a file.
+
+    Raises:
+        DataError: The file is missing; `UnreadableError`: it is damaged, or has more than `max_pixels`.
+    """
+    with _file(path) as stream:
+        image = _identify(stream, path)
+        width, height = image.size
+        if width * height > max_pixels:
+            raise UnreadableError(
+                f"{path}: {width}x{height} pixels are more than the limit of {max_pixels:,}; "
+                "shrink the picture, or cut it into tiles"
+            )
+        shades = _shades(image)
+        try:
+            image.load()
+        except Exception as error:  # foreign bytes: a decoder may raise nearly anything
+            raise UnreadableError(
+                f"{path}: the file is truncated or damaged, its {image.format} data cannot be decoded "
+                f"({_reason(error)}); replace or remove it"
+            ) from error
+        # Asked after `load`: Pillow turns a TIFF upright while loading, and takes the tag away.
+        return Decoded(image, image.format or "", _orientation(image), shades)
+
+
+def _file(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: a picture file was expected, but this is a folder") from error
+    except (OSError, ValueError) as error:
+        raise UnreadableError(
+            f"{path}: cannot be read ({_reason(error)}); check its permissions and the disk"
+        ) from error
+
+
+def _identify(stream: IO[bytes], path: Path) -> ImageFile.ImageFile:
+    """Reads the header with the plugin that recognises the first bytes.
+
+    Image.open would do the same, but warns above 89 and refuses above 179 megapixels by a global that a
+    library must not change; the limit here is the caller's.
+    """
+    prefix = stream.read(16)
+    failure: Exception | None = None
+    for name in _PLUGINS:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        # A plugin answers yes, no, or with the reason why this build cannot read what it recognised.
+        if factory is None or (accept is not None and accept(prefix) is not True):
+            continue
+        stream.seek(0)
+        try:
+            return factory(stream, "")
+        except Exception as error:  # foreign bytes: a plugin may raise nearly anything
+            failure = error
+    if not prefix:
+        raise UnreadableError(f"{path}: the file is empty; replace or remove it")
+    if failure is not None and prefix[4:8] != b"ftyp":
+        raise UnreadableError(
+            f"{path}: the picture's header is damaged ({_reason(failure)}); replace or remove the file"
+        ) from failure
+    raise UnreadableError(
+        f"{path}: this is no picture that can be read{_guess(prefix)}; save it as JPEG or PNG, or remove it"
+    ) from failure
+
+
+def _guess(prefix: bytes) -> str:
+    """Names what users most often mistake for a picture."""
+    if prefix[4:8] == b"ftyp":
+        return " (it looks like HEIC or a video)"
+    if prefix[:1] == b"<":
+        return " (it looks like a web page or an SVG)"
+    if prefix.startswith(b"%PDF"):
+        return " (it is a PDF)"
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).split("\n")[0] or type(error).__name__)[:120]
+
+
+def _shades(image: ImageFile.ImageFile) -> int:
+    tile: Any = image.tile[0] if image.tile else None
+    arguments: Any = tile[3] if tile is not None and len(tile) > 3 else None
+    if isinstance(arguments, tuple):
+        values = cast("tuple[Any, ...]", arguments)
+        if image.format == "PPM" and len(values) == 2:  # (raw mode, largest value)
+            return min(int(values[1]), 255)
+        arguments = values[0] if values else None
+    if isinstance(arguments, str):
+        return {"L;2": 3, "L;4": 15}.get(arguments[:3], 255)
+    return 255
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = int(image.getexif().get(_ORIENTATION, 1))
+    except (ValueError, TypeError, KeyError, OSError, SyntaxError, IndexError, OverflowError, struct.error):
+        return 1  # damaged metadata around whole pixels
+    return value if 1 <= value <= 8 else 1

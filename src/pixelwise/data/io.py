@@ -1,0 +1,148 @@
+"""Picture and mask files as arrays: upright, of bounded size, whatever mode they were saved in.
+
+Knows no class, no data set and no network; a mask is read as the raw values that the file holds.
+
+The content decides the format and not the ending. Orientation (EXIF, or the TIFF tag) is honoured, so every
+size and every array is upright. Of an animation the first frame counts. Colour profiles are not applied.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pixelwise.data.codec import MAX_PIXELS, Decoded, Header, UnreadableError, decode, read_header
+from pixelwise.errors import DataError
+
+PICTURE_ENDINGS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
+    | {".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"}
+)
+"""The endings that are taken for pictures when a folder is listed."""
+
+RawMask = npt.NDArray[np.uint8 | np.uint16]
+Pixel = TypeVar("Pixel", bound=np.generic)
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """The `(height, width)` of a picture as it stands upright, from its header only."""
+    return read_header(path).size
+
+
+def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
+    """Decodes a picture to `(H, W, 3) uint8` RGB, upright.
+
+    Grey becomes three equal channels. 16 bits lose the lower 8 (`value >> 8`), whatever range is used.
+    Floats are taken as 0..1 if none is larger, else as 0..255. Alpha is dropped and the colours in the
+    file count, as OpenCV and torchvision do it. CMYK is converted without its profile.
+
+    Raises:
+        DataError: The file is missing, is no picture, is truncated, or has more than `max_pixels`.
+    """
+    decoded = decode(path, max_pixels=max_pixels)
+    try:
+        array = _rgb(decoded, path)
+    except (ValueError, MemoryError) as error:
+        raise UnreadableError(
+            f"{path}: a picture of mode {decoded.image.mode} cannot become RGB ({error}); "
+            "save it as 8-bit JPEG or PNG"
+        ) from error
+    return np.ascontiguousarray(_upright(array, decoded.orientation))
+
+
+def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS) -> RawMask:
+    """Decodes a mask to the values that stand in the file, upright by its own orientation tag.
+
+    Returns:
+        `(H, W)` uint8 or uint16: palette indices (never their colours), grey values, 16-bit values, 0 and 1
+        of a 1-bit mask; grey of 2 or 4 bits keeps its levels 0..3 and 0..15. `(H, W, 3) uint8` for RGB;
+        alpha is dropped.
+
+    Raises:
+        DataError: As `read_picture`; also for values that are no whole numbers in 0..65535.
+    """
+    decoded = decode(path, max_pixels=max_pixels)
+    mode = decoded.image.mode
+    if mode in ("1", "L", "P"):
+        array = np.asarray(decoded.image).astype(np.uint8)
+    elif mode in ("LA", "PA"):
+        array = np.asarray(decoded.image)[..., 0]
+    elif mode.startswith("I"):
+        array = _sixteen_bits(decoded, path)
+    elif mode in ("RGB", "RGBA", "RGBX"):
+        array = np.asarray(decoded.image)[..., :3]
+    else:
+        raise DataError(
+            f"{path}: a mask holds class ids or colours, but this {decoded.format} has mode {mode}; "
+            "save it as an 8-bit grey, palette or RGB PNG"
+        )
+    if mode == "L" and decoded.shades < 255:
+        # Pillow stretches few grey levels over 0..255 as if they were brightness; a mask means the levels.
+        array = np.round(array.astype(np.float32) * (decoded.shades / 255)).astype(np.uint8)
+    return np.ascontiguousarray(_upright(array, decoded.orientation))
+
+
+def _rgb(decoded: Decoded, path: Path) -> npt.NDArray[np.uint8]:
+    image = decoded.image
+    if image.mode.startswith("I"):
+        grey = (_sixteen_bits(decoded, path) >> 8).astype(np.uint8)
+    elif image.mode == "F":
+        grey = _float_grey(np.asarray(image, np.float32), path)
+    elif image.mode == "RGB":
+        return np.asarray(image)
+    else:
+        # Premultiplied and odd alpha first becomes plain alpha; dropping it leaves the file's colours.
+        plain = {"RGBa": "RGBA", "La": "LA"}.get(image.mode)
+        return np.asarray((image.convert(plain) if plain else image).convert("RGB"))
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _sixteen_bits(decoded: Decoded, path: Path) -> npt.NDArray[np.uint16]:
+    """Modes `I;16` (and its byte orders) and `I` as uint16."""
+    array = np.asarray(decoded.image)
+    if array.dtype.itemsize > 2 or array.dtype.kind != "u":
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high > 65535:
+            raise DataError(
+                f"{path}: grey values reach from {low} to {high}, but 0 to 65535 can be read; "
+                "save it with 8 or 16 bits"
+            )
+    return array.astype(np.uint16)
+
+
+def _float_grey(values: npt.NDArray[np.float32], path: Path) -> npt.NDArray[np.uint8]:
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 255):  # NaN fails both
+        raise DataError(
+            f"{path}: floating-point grey must lie in 0..1 or 0..255, but reaches from {low:g} to {high:g}; "
+            "save it as an 8-bit picture"
+        )
+    return np.round(values * (255 if high <= 1 else 1)).astype(np.uint8)
+
+
+def _upright(array: npt.NDArray[Pixel], orientation: int) -> npt.NDArray[Pixel]:
+    """Turns and mirrors `(H, W, …)` by EXIF's count, as `PIL.ImageOps.exif_transpose` does."""
+    if orientation in (5, 7):
+        array = np.swapaxes(array, 0, 1)
+        return array[::-1, ::-1] if orientation == 7 else array
+    if orientation in (6, 8):
+        return np.rot90(array, -1 if orientation == 6 else 1)
+    if orientation in (3, 4):
+        array = array[::-1]
+    return array[:, ::-1] if orientation in (2, 3) else array
+
+
+__all__ = [
+    "MAX_PIXELS",
+    "PICTURE_ENDINGS",
+    "Header",
+    "RawMask",
+    "UnreadableError",
+    "picture_size",
+    "read_header",
+    "read_mask_values",
+    "read_picture",
+]

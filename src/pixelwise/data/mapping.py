@@ -1,0 +1,271 @@
+"""What a mask's raw value means: the one explicit table from values or colours to train ids.
+
+Knows arrays and class counts; where masks come from, and how they are found, is not its business. Nothing
+is
+guessed: a value that the table lacks is an error that proposes the flag to copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pixelwise.data.io import RawMask, read_header
+from pixelwise.drawing import IGNORE, Colour
+from pixelwise.errors import ConfigError, DataError
+
+LARGEST = 65535
+_PAIR = re.compile(r"(\d+)(?:-(\d+))?=(?:(\d+)(?:-(\d+))?|(ignore))")
+
+
+class UnknownValueError(DataError):
+    """The mask at `path` holds what the table lacks; `seen` counts all its values, known ones too."""
+
+    def __init__(self, message: str, seen: Mapping[int | Colour, int], path: Path) -> None:
+        super().__init__(message)
+        self.seen = dict(seen)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """Raw value or colour -> train id; 255 means ignore.
+
+    Attributes:
+        classes: Number of classes; every id is below it, or 255.
+        values: For masks `(H, W)`: raw value in 0..65535 -> id.
+        colours: For masks `(H, W, 3)`: RGB -> id. Where it is empty, a mask whose three channels are equal
+            everywhere is read as one channel; any other colour is unknown.
+    """
+
+    classes: int
+    values: Mapping[int, int]
+    colours: Mapping[Colour, int] = field(default_factory=dict[Colour, int])
+
+    def __post_init__(self) -> None:
+        for raw, target in (*self.values.items(), *self.colours.items()):
+            if not (0 <= target < self.classes or target == IGNORE):
+                raise ConfigError(
+                    f"{_text(raw)}={target} maps to no class: ids reach from 0 to {self.classes - 1}, "
+                    "or say ignore"
+                )
+        if any(not 0 <= raw <= LARGEST for raw in self.values):
+            raise ConfigError(f"raw mask values lie in 0..{LARGEST}, got {sorted(self.values)[-1]}")
+
+    def apply(self, raw: RawMask, path: Path) -> npt.NDArray[np.uint8]:
+        """The train ids `(H, W) uint8` of the raw mask; one lookup.
+
+        Raises:
+            UnknownValueError: The mask holds what the table lacks; names the file, the values, their pixel
+                counts and the mapping that would mend it.
+        """
+        if raw.ndim == 3 and not self.colours and grey_only(raw):
+            raw = raw[..., 0]
+        if raw.ndim == 2:
+            ids = self._lookup[raw]
+        else:
+            keys, targets = self._colour_lookup
+            codes = colour_codes(raw)
+            places = np.minimum(np.searchsorted(keys, codes), max(len(keys) - 1, 0))
+            ids = (
+                np.where(keys[places] == codes, targets[places], -1)
+                if len(keys)
+                else np.full(codes.shape, -1)
+            )
+        if bool((ids < 0).any()):
+            seen = count_values(raw)
+            raise UnknownValueError(self.explain(seen, path), seen, path)
+        return ids.astype(np.uint8)
+
+    def knows(self, value: int | Colour) -> bool:
+        """Whether the table has an id for the raw value or colour."""
+        return value in (self.colours if isinstance(value, tuple) else self.values)
+
+    def explain(self, seen: Mapping[int | Colour, int], path: Path, *, files: int = 1) -> str:
+        """Says which of the seen values are unknown, and what would mend it.
+
+        Args:
+            seen: Raw value or colour -> pixels, known ones too.
+            path: The (first) mask in question.
+            files: How many masks were found wanting.
+        """
+        unknown = {value: count for value, count in seen.items() if not self.knows(value)}
+        noun = "colour" if any(isinstance(value, tuple) for value in unknown) else "value"
+        listed = ", ".join(f"{_text(v)} ({n:,} pixels)" for v, n in _largest(unknown, 6))
+        more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
+        masks = f" and {files - 1:,} more masks hold" if files > 1 else " holds"
+        plural = "s" if len(unknown) > 1 else ""
+        return (
+            f"{path}{masks} the {noun}{plural} {listed}{more}, which no class has; "
+            f"{remedy(seen, list(unknown), classes=self.classes, colour_table=bool(self.colours), path=path)}"
+        )
+
+    def digest(self) -> str:
+        """A text that is equal for equal tables, for cache keys."""
+        table = (self.classes, sorted(self.values.items()), sorted(self.colours.items()))
+        return hashlib.sha256(json.dumps(table).encode()).hexdigest()
+
+    @cached_property
+    def _lookup(self) -> npt.NDArray[np.int16]:
+        lookup = np.full(LARGEST + 1, -1, np.int16)
+        lookup[list(self.values)] = list(self.values.values())
+        return lookup
+
+    @cached_property
+    def _colour_lookup(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]:
+        pairs = sorted((r << 16 | g << 8 | b, target) for (r, g, b), target in self.colours.items())
+        return np.array([k for k, _ in pairs], np.int32), np.array([t for _, t in pairs], np.int16)
+
+
+def build_table(
+    classes: int, pairs: Mapping[int, int], colours: Mapping[Colour, int] | None = None
+) -> LabelTable:
+    """The table of `classes` ids: the pairs, and every value for itself that they leave free.
+
+    A raw value 0..K-1 stands for its own id unless a pair names that raw value or that id: `255=1` takes
+    the place of `1=1`, and `1=0` that of `0=0`, so that two raw values share a class only where both are
+    written down. 255 means ignore unless a pair says otherwise.
+    """
+    named = set(pairs.values())
+    values = {value: value for value in range(classes) if value not in named}
+    values.setdefault(IGNORE, IGNORE)
+    return LabelTable(classes, {**values, **pairs}, dict(colours or {}))
+
+
+def parse_map(texts: Iterable[str]) -> dict[int, int]:
+    """Reads `--map`: `255=1`, `11=ignore`, and ranges `1-150=0-149` or `34-254=ignore`.
+
+    Raises:
+        ConfigError: A text is not of that form, or a raw value is mapped twice.
+    """
+    pairs: dict[int, int] = {}
+    for text in texts:
+        found = _PAIR.fullmatch(text.strip())
+        if found is None:
+            raise ConfigError(
+                f"--map takes RAW=ID, for example 255=1, 11=ignore or 1-150=0-149, but got {text!r}"
+            )
+        first, last, target, target_last, ignore = found.groups()
+        raws = _span(first, last, text)
+        ids = [IGNORE] * len(raws) if ignore else _span(target, target_last, text)
+        if len(ids) == 1 and target_last is None:
+            ids = ids * len(raws)
+        if len(ids) != len(raws):
+            raise ConfigError(f"--map {text}: {len(raws)} raw values cannot become {len(ids)} ids")
+        for raw, value in zip(raws, ids, strict=True):
+            if pairs.setdefault(raw, value) != value:
+                raise ConfigError(f"--map says both {raw}={pairs[raw]} and {raw}={value}; keep one")
+    return pairs
+
+
+def remedy(
+    seen: Mapping[int | Colour, int],
+    unknown: Sequence[int | Colour],
+    *,
+    classes: int | None,
+    colour_table: bool = False,
+    path: Path | None = None,
+) -> str:
+    """Proposes the mapping for what masks hold, as a flag to copy.
+
+    Args:
+        seen: Raw value or colour -> pixels, of one mask or of a whole set.
+        unknown: Those of them that have no class.
+        classes: How many classes were named; None where that is still open.
+        colour_table: Whether the classes have colours that masks are read by.
+        path: A mask, to say that its format is to blame.
+    """
+    if path is not None and len(seen) > 8 and read_header(path).format == "JPEG":
+        return "JPEG compression invents values between the classes: save masks as PNG"
+    if any(isinstance(value, tuple) for value in unknown):
+        colour = _text(next(value for value in unknown if isinstance(value, tuple)))
+        if colour_table:
+            return f"add a line NAME {colour} (or ignore {colour}) for each to classes.txt"
+        return (
+            "the mask is a colour picture: write each class with its colour into classes.txt, one line NAME "
+            f"{colour} each, or save masks with the class ids as their values"
+        )
+    values = sorted(value for value in seen if isinstance(value, int))
+    return _remedy_of_values(values, sorted(value for value in unknown if isinstance(value, int)), classes)
+
+
+def _remedy_of_values(values: Sequence[int], unknown: Sequence[int], classes: int | None) -> str:
+    inside = [value for value in values if value != IGNORE]
+    count = classes if classes is not None else len(inside)
+    if set(values) <= {0, IGNORE} and classes in (None, 2):
+        return "if 255 is the second class, add --map 255=1"
+    if inside == list(range(1, count + 1)):
+        return f"if the ids start at 1, add --map {_range_text(inside, 0)}"
+    if classes is not None and list(unknown) == [classes]:
+        shifted = _range_text(range(1, classes + 1), 0)
+        return (
+            f"if {classes} is no class but void, add --map {classes}=ignore; "
+            f"if the ids start at 1 and 0 is void, add --map 0=ignore {shifted}"
+        )
+    if len(values) > 40:
+        return (
+            f"{len(values)} different values look like a photo or a smoothed mask: "
+            "save masks with one value per class, as PNG"
+        )
+    if classes is None or len(values) == classes:
+        return "if these are the classes in this order, add --map " + " ".join(
+            f"{raw}={place}" for place, raw in enumerate(values) if raw != place
+        )
+    more = " …" if len(unknown) > 8 else ""
+    return (
+        "name a class for each, or leave them out with --map "
+        + " ".join(f"{value}=ignore" for value in unknown[:8])
+        + more
+    )
+
+
+def count_values(raw: RawMask) -> Counter[int | Colour]:
+    """How many pixels each raw value, or each colour of `(H, W, 3)`, has."""
+    if raw.ndim == 2:
+        counts = np.bincount(raw.ravel())
+        return Counter({int(v): int(counts[v]) for v in np.flatnonzero(counts)})
+    codes, numbers = np.unique(colour_codes(raw), return_counts=True)
+    return Counter(
+        {(int(c) >> 16, int(c) >> 8 & 255, int(c) & 255): int(n) for c, n in zip(codes, numbers, strict=True)}
+    )
+
+
+def colour_codes(raw: RawMask) -> npt.NDArray[np.int32]:
+    """RGB `(H, W, 3)` as one number per pixel, `(H, W)`."""
+    wide = raw.astype(np.int32)
+    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+
+
+def grey_only(raw: RawMask) -> bool:
+    """Whether the three channels of `(H, W, 3)` are equal everywhere."""
+    return bool((raw[..., :1] == raw[..., 1:]).all())
+
+
+def _span(first: str, last: str | None, text: str) -> list[int]:
+    low, high = int(first), int(last) if last is not None else int(first)
+    if not low <= high <= LARGEST:
+        raise ConfigError(f"--map {text}: values must rise and lie in 0..{LARGEST}")
+    return list(range(low, high + 1))
+
+
+def _range_text(raws: Sequence[int], first: int) -> str:
+    if len(raws) <= 4:
+        return " ".join(f"{raw}={first + place}" for place, raw in enumerate(raws))
+    return f"{raws[0]}-{raws[-1]}={first}-{first + len(raws) - 1}"
+
+
+def _largest(counts: Mapping[int | Colour, int], limit: int) -> list[tuple[int | Colour, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], _text(item[0])))[:limit]
+
+
+def _text(value: int | Colour) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

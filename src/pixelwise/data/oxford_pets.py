@@ -1,0 +1,90 @@
+"""Reader `oxford_pets`: the Oxford-IIIT Pet data set as its official archives unpack.
+
+    images/NAME.jpg    annotations/trimaps/NAME.png    annotations/trainval.txt, test.txt
+
+Parkhi, Vedaldi, Zisserman, Jawahar: Cats and Dogs, CVPR 2012; https://www.robots.ox.ac.uk/~vgg/data/pets/.
+Knows this layout and what its three values mean; a photo of it may be anything that `io` reads, since the
+official .jpg files are now and then PNG, GIF or CMYK inside. Every photo of the archive has a trimap, so
+one that lacks it is an archive that was not unpacked wholly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pixelwise.config import DataConfig
+from pixelwise.data.listing import list_pictures, pair, passed_over_note, subfolders
+from pixelwise.data.mapping import LabelTable, parse_map
+from pixelwise.data.reader import Entry, PairedReader
+from pixelwise.errors import DataError
+from pixelwise.types import Classes
+
+FORMAT = "oxford_pets"
+CLASSES = Classes(("pet", "background", "border"), ((230, 159, 0), (0, 114, 178), (240, 228, 66)))
+_VALUES = {1: 0, 2: 1, 3: 2}
+_LISTS = ("trainval", "test")
+
+
+def recognises(root: Path) -> bool:
+    """Whether there are images/ and annotations/trimaps/."""
+    folders = subfolders(root)
+    return "images" in folders and (root / "annotations" / "trimaps").is_dir()
+
+
+def open_pets(root: Path, config: DataConfig) -> PairedReader:
+    """Pairs photos and trimaps; the official lists become the splits, where they are there.
+
+    Raises:
+        DataError: The layout is another, or a photo has no trimap or the reverse.
+        ConfigError: A mapping to a class that does not exist.
+    """
+    if not recognises(root):
+        raise DataError(
+            f"{root}: format oxford_pets needs images/ and annotations/trimaps/; fetch the data set with "
+            "pixelwise download oxford-pets, or leave --format away"
+        )
+    photos, trimaps = list_pictures(root / "images"), list_pictures(root / "annotations" / "trimaps")
+    entries, paired = pair(photos, trimaps)
+    splits, said = _official(root / "annotations", entries)
+    classes = Classes(tuple(config.classes)) if config.classes else CLASSES
+    pairs = parse_map(config.map)
+    values = {raw: target for raw, target in _VALUES.items() if target < len(classes)} | pairs
+    notes = (
+        f"format oxford_pets: {len(entries):,} pictures in images/, trimaps in annotations/trimaps/",
+        f"values 1, 2, 3 are {', '.join(classes.names)}" if not pairs else "values as --map says",
+        *paired,
+        *said,
+        *passed_over_note([photos, trimaps]),
+    )
+    return PairedReader(
+        FORMAT, root, classes, LabelTable(len(classes), values), tuple(entries), splits, notes
+    )
+
+
+def _official(folder: Path, entries: Sequence[Entry]) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
+    """The splits of the two lists, none unless both are there; a listed photo may be missing, said aloud."""
+    if not all((folder / f"{name}.txt").is_file() for name in _LISTS):
+        return {}, ()
+    places = {entry.name: index for index, entry in enumerate(entries)}
+    splits: dict[str, tuple[int, ...]] = {}
+    notes: list[str] = []
+    for name in _LISTS:
+        listed = _names(folder / f"{name}.txt")
+        missing = [item for item in listed if item not in places]
+        if missing:
+            notes.append(
+                f"{len(missing):,} of the {len(listed):,} pictures in {name}.txt are not there: "
+                f"{', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}"
+            )
+        splits[name] = tuple(sorted({places[item] for item in listed if item in places}))
+    return splits, tuple(notes)
+
+
+def _names(path: Path) -> list[str]:
+    """The first word of each line; the others are class, species and breed numbers."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: the list cannot be read; restore or remove it") from error
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]

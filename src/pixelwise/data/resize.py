@@ -1,0 +1,38 @@
+"""Pictures and masks to the network's size, in training, evaluation and prediction alike.
+
+Knows arrays only. Both put the centre of output pixel `i` at `(i + 0.5) * from / to` of the input, so
+picture and mask stay on top of each other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+
+def resize_picture(array: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Resizes `(H, W, 3) uint8` to `size` = (height, width), bilinear and antialiased.
+
+    Where it shrinks, Pillow widens the filter's support to the pixels that an output pixel covers; plain
+    bilinear sampling (OpenCV's default, TensorFlow's `tf.image.resize`) would skip most of them and alias.
+    The array itself comes back where it has that size already.
+    """
+    if array.shape[:2] == tuple(size):
+        return array
+    height, width = size
+    picture = Image.fromarray(np.ascontiguousarray(array))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def resize_mask(array: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Resizes `(H, W) uint8` ids to `size` = (height, width) by nearest neighbour: no id is ever mixed."""
+    if array.shape == tuple(size):
+        return array
+    rows, columns = (_nearest(old, new) for old, new in zip(array.shape, size, strict=True))
+    return array[rows[:, None], columns]
+
+
+def _nearest(old: int, new: int) -> npt.NDArray[np.intp]:
+    """The input pixel that holds the centre of each output pixel: floor((i + 0.5) * old / new)."""
+    return (2 * np.arange(new, dtype=np.intp) + 1) * old // (2 * new)
