@@ -1,4 +1,6 @@
-"""RMSprop as Keras computes it. PyTorch's own adds eps outside the root, which is another step where gradients are small.
+"""RMSprop as Keras computes it.
+
+PyTorch's own adds eps outside the root, which is another step where gradients are small.
 
 Source: G. Hinton, "Neural networks for machine learning", lecture 6e, 2012; keras.optimizers.RMSprop.
 """
@@ -33,7 +35,10 @@ class KerasRMSprop(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One update of every parameter that has a gradient."""
-        loss = closure() if closure is not None else None
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             weights = [p for p in group["params"] if p.grad is not None]
             if not weights:
