@@ -23,9 +23,10 @@ from pixelwise.data.codec import UnreadableError
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.fingerprint import combine, digest_files
 from pixelwise.data.prepared import CachedSource, DecodingSource, Prepared, PreparedDataset
+from pixelwise.data.progress import Progress
 from pixelwise.data.reader import Reader
 from pixelwise.data.store import VERSION, Arrays, DamagedEntryError, EntryWriter, Store, entry_bytes
-from pixelwise.data.verify import Checked, Progress, check_samples, refuse
+from pixelwise.data.verify import Checked, check_samples, refuse
 from pixelwise.errors import DataError
 
 
@@ -120,8 +121,8 @@ class _Work:
     def give_up(self, error: OSError) -> None:
         """Goes on without the cache, and says so."""
         self.notes.append(
-            f"the cache could not be written ({error.strerror or error}), so pictures are decoded anew in every "
-            "epoch; make room, or name another folder with --cache-dir"
+            f"the cache could not be written ({error.strerror or error}), so pictures are decoded anew in "
+            "every epoch; make room, or name another folder with --cache-dir"
         )
 
 

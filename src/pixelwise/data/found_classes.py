@@ -14,8 +14,9 @@ from pixelwise.config import DataConfig
 from pixelwise.data.ahead import in_order
 from pixelwise.data.classes_file import read_classes
 from pixelwise.data.io import UnreadableError, read_mask_values
-from pixelwise.data.mapping import LabelTable, build_table, count_values, grey_only, parse_map, remedy
+from pixelwise.data.mapping import LabelTable, build_table, count_values, grey_only, parse_map
 from pixelwise.data.reader import Entry
+from pixelwise.data.remedy import remedy
 from pixelwise.drawing import IGNORE, Colour
 from pixelwise.errors import DataError
 from pixelwise.types import MAX_CLASSES, Classes

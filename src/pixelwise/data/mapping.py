@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.data.io import RawMask, read_header
+from pixelwise.data.io import RawMask
+from pixelwise.data.remedy import remedy, value_text
 from pixelwise.drawing import IGNORE, Colour
 from pixelwise.errors import ConfigError, DataError
 
@@ -55,7 +56,7 @@ class LabelTable:
         for raw, target in (*self.values.items(), *self.colours.items()):
             if not (0 <= target < self.classes or target == IGNORE):
                 raise ConfigError(
-                    f"{_text(raw)}={target} maps to no class: ids reach from 0 to {self.classes - 1}, "
+                    f"{value_text(raw)}={target} maps to no class: ids reach from 0 to {self.classes - 1}, "
                     "or say ignore"
                 )
         if any(not 0 <= raw <= LARGEST for raw in self.values):
@@ -100,7 +101,7 @@ class LabelTable:
         """
         unknown = {value: count for value, count in seen.items() if not self.knows(value)}
         noun = "colour" if any(isinstance(value, tuple) for value in unknown) else "value"
-        listed = ", ".join(f"{_text(v)} ({n:,} pixels)" for v, n in _largest(unknown, 6))
+        listed = ", ".join(f"{value_text(v)} ({n:,} pixels)" for v, n in _largest(unknown, 6))
         more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
         masks = f" and {files - 1:,} more masks hold" if files > 1 else " holds"
         plural = "s" if len(unknown) > 1 else ""
@@ -167,67 +168,6 @@ def parse_map(texts: Iterable[str]) -> dict[int, int]:
     return pairs
 
 
-def remedy(
-    seen: Mapping[int | Colour, int],
-    unknown: Sequence[int | Colour],
-    *,
-    classes: int | None,
-    colour_table: bool = False,
-    path: Path | None = None,
-) -> str:
-    """Proposes the mapping for what masks hold, as a flag to copy.
-
-    Args:
-        seen: Raw value or colour -> pixels, of one mask or of a whole set.
-        unknown: Those of them that have no class.
-        classes: How many classes were named; None where that is still open.
-        colour_table: Whether the classes have colours that masks are read by.
-        path: A mask, to say that its format is to blame.
-    """
-    if path is not None and len(seen) > 8 and read_header(path).format == "JPEG":
-        return "JPEG compression invents values between the classes: save masks as PNG"
-    if any(isinstance(value, tuple) for value in unknown):
-        colour = _text(next(value for value in unknown if isinstance(value, tuple)))
-        if colour_table:
-            return f"add a line NAME {colour} (or ignore {colour}) for each to classes.txt"
-        return (
-            "the mask is a colour picture: write each class with its colour into classes.txt, one line NAME "
-            f"{colour} each, or save masks with the class ids as their values"
-        )
-    values = sorted(value for value in seen if isinstance(value, int))
-    return _remedy_of_values(values, sorted(value for value in unknown if isinstance(value, int)), classes)
-
-
-def _remedy_of_values(values: Sequence[int], unknown: Sequence[int], classes: int | None) -> str:
-    inside = [value for value in values if value != IGNORE]
-    count = classes if classes is not None else len(inside)
-    if set(values) <= {0, IGNORE} and classes in (None, 2):
-        return "if 255 is the second class, add --map 255=1"
-    if inside == list(range(1, count + 1)):
-        return f"if the ids start at 1, add --map {_range_text(inside, 0)}"
-    if classes is not None and list(unknown) == [classes]:
-        shifted = _range_text(range(1, classes + 1), 0)
-        return (
-            f"if {classes} is no class but void, add --map {classes}=ignore; "
-            f"if the ids start at 1 and 0 is void, add --map 0=ignore {shifted}"
-        )
-    if len(values) > 40:
-        return (
-            f"{len(values)} different values look like a photo or a smoothed mask: "
-            "save masks with one value per class, as PNG"
-        )
-    if classes is None or len(values) == classes:
-        return "if these are the classes in this order, add --map " + " ".join(
-            f"{raw}={place}" for place, raw in enumerate(values) if raw != place
-        )
-    more = " …" if len(unknown) > 8 else ""
-    return (
-        "name a class for each, or leave them out with --map "
-        + " ".join(f"{value}=ignore" for value in unknown[:8])
-        + more
-    )
-
-
 def count_values(raw: RawMask) -> Counter[int | Colour]:
     """How many pixels each raw value, or each colour of `(H, W, 3)`, has."""
     if raw.ndim == 2:
@@ -257,15 +197,5 @@ def _span(first: str, last: str | None, text: str) -> list[int]:
     return list(range(low, high + 1))
 
 
-def _range_text(raws: Sequence[int], first: int) -> str:
-    if len(raws) <= 4:
-        return " ".join(f"{raw}={first + place}" for place, raw in enumerate(raws))
-    return f"{raws[0]}-{raws[-1]}={first}-{first + len(raws) - 1}"
-
-
 def _largest(counts: Mapping[int | Colour, int], limit: int) -> list[tuple[int | Colour, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], _text(item[0])))[:limit]
-
-
-def _text(value: int | Colour) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return sorted(counts.items(), key=lambda item: (-item[1], value_text(item[0])))[:limit]

@@ -7,7 +7,7 @@ filling the cache and checking the data are the same pass.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,11 @@ from pixelwise.data.ahead import in_order
 from pixelwise.data.codec import UnreadableError
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.mapping import LabelTable, UnknownValueError
+from pixelwise.data.progress import Progress
 from pixelwise.data.reader import Reader
 from pixelwise.data.resize import resize_mask, resize_picture
 from pixelwise.drawing import Colour
 from pixelwise.errors import DataError
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, how many of it are done, and how many there are."""
 
 _HOPELESS = 64
 """If the first so many samples all fail, the rest is not waited for: the cause is one for all."""

@@ -1,0 +1,148 @@
+"""One file over HTTP: taken up where it broke off, and checked.
+
+Knows a URL, a size and a checksum; nothing of data sets and of what is in the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelwise.data.progress import Progress
+
+RETRIES = 5
+"""Tries in a row that bring less than a megabyte, before a server is given up."""
+
+_WORTHWHILE = 1 << 20
+_BLOCK = 1 << 18
+_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a file must be.
+
+    Attributes:
+        name: For messages.
+        size: Bytes.
+        sha256: Of its bytes, in lower-case hexadecimal.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+class _LineError(Exception):
+    """The server or the way to it failed; the message says how."""
+
+
+class _HopelessError(_LineError):
+    """Asking this server again would bring the same."""
+
+
+def fetch(url: str, part: Path, wanted: Wanted, *, progress: Progress | None, pause: float) -> str | None:
+    """Asks for a file until `part` is whole and right; goes on after the bytes that are there.
+
+    Args:
+        url: Of the file.
+        part: Where its bytes are gathered.
+        wanted: What it must be.
+        progress: Told of the bytes that have come.
+        pause: Seconds before the second try, twice as long before each further one.
+
+    Returns:
+        None when `part` is whole and right, else why it is not.
+
+    Raises:
+        OSError: The disk is full or read-only.
+    """
+    resumed, tries = size_of(part) > 0, 0
+    while True:
+        before = size_of(part)
+        try:
+            if before < wanted.size:
+                _append(url, part, wanted, progress)
+            reason = f"it broke off after {size_of(part):,} of {wanted.size:,} bytes"
+        except _HopelessError as error:
+            return str(error)
+        except _LineError as error:
+            reason = str(error)
+        if size_of(part) >= wanted.size:
+            if sha256_of(part) == wanted.sha256:
+                return None
+            part.unlink()
+            if not resumed:
+                return "the file has the wrong checksum and was deleted"
+            resumed = False  # what was there before may be to blame; once more, from the start
+            continue
+        # A line that drops every minute still gets there: only tries that bring next to nothing count.
+        tries = tries + 1 if size_of(part) - before < _WORTHWHILE else 0
+        if tries == RETRIES:
+            return reason
+        time.sleep(pause * 2 ** max(tries - 1, 0))
+
+
+def _append(url: str, part: Path, wanted: Wanted, progress: Progress | None) -> None:
+    """Adds to the part what the server still has; errors of the disk come out as they are."""
+    have = size_of(part)
+    with _ask(url, have) as response, part.open("ab") as file:
+        skip = 0 if response.status == 206 else have  # a server without ranges sends all of it again
+        while have < wanted.size:
+            block = _read(response, min(_BLOCK, skip or wanted.size - have))
+            if not block:
+                return
+            if skip:
+                skip -= len(block)
+                continue
+            file.write(block)
+            have += len(block)
+            if progress is not None:
+                progress(f"downloading {wanted.name}", have, wanted.size)
+
+
+def _ask(url: str, have: int) -> http.client.HTTPResponse:
+    """Opens the rest of a file from byte `have` on."""
+    request = urllib.request.Request(url, headers={"User-Agent": "pixelwise"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:
+            raise _HopelessError(f"its file ends before byte {have:,}, so it is another file") from error
+        kind = _HopelessError if error.code in (401, 403, 404, 410) else _LineError
+        raise kind(f"the server answers {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _LineError(f"no connection ({getattr(error, 'reason', None) or error!r})") from error
+    stated = response.headers.get("Content-Range", "")
+    if response.status == 206 and not stated.startswith(f"bytes {have}-"):
+        response.close()
+        raise _HopelessError(f"it was asked for bytes from {have} on and sent {stated!r}")
+    return response
+
+
+def _read(response: http.client.HTTPResponse, count: int) -> bytes:
+    try:
+        return response.read(count)
+    except (OSError, http.client.HTTPException) as error:
+        raise _LineError(f"the connection broke ({error!r})") from error
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 if there is none."""
+    return path.stat().st_size if path.is_file() else 0
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in lower-case hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
