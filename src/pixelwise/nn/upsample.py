@@ -49,7 +49,10 @@ def upsample_conv(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
 
 
 def add_upsampled(large: Tensor, small: Tensor) -> Tensor:
-    """`large + up(small)` without the upsampled map.
+    """`large + up(small)`.
+
+    Adding by broadcasting, without the upsampled map, saves 2 ms of the way forward and costs 20 times as
+    much backward: PyTorch's sum over the blocks is slow where its upsampling's gradient is not.
 
     Args:
         large: `(N, C, 2H, 2W)`.
@@ -58,10 +61,7 @@ def add_upsampled(large: Tensor, small: Tensor) -> Tensor:
     Returns:
         `(N, C, 2H, 2W)`.
     """
-    n, c, h, w = small.shape
-    # Each small pixel meets a 2x2 block of the large map: (N, C, H, 2, W, 2) + (N, C, H, 1, W, 1).
-    blocks = large.unflatten(2, (h, 2)).unflatten(4, (w, 2))
-    return (blocks + small[:, :, :, None, :, None]).reshape(n, c, 2 * h, 2 * w)
+    return large + F.interpolate(small, scale_factor=2, mode="nearest")
 
 
 class Upsample2(nn.Module):
