@@ -207,7 +207,7 @@ def main() -> int:
     met = {
         name: results["ratio_of_ours_to"][name]["median"] >= EXPECTED[name]["required"]
         for name in EXPECTED
-        if name in pythons
+        if name in pythons and not options.quick  # tiny maps are another question
     }
     report = {
         "question": __doc__.splitlines()[0] if __doc__ else "",
