@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             prog="pixelwise",
             description="Semantic segmentation: every pixel of a picture gets a class.",
             args=arguments,
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff),
+            config=(tyro.conf.OmitArgPrefixes,),
         )
         return command.run()
     except KeyboardInterrupt:

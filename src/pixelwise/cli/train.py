@@ -24,7 +24,7 @@ class Train:
     out: Path = Path("run")
     """Folder for the model files, the history and the checkpoint."""
     resume: Path | None = None
-    """Go on with the run in this folder; its own data and settings are used."""
+    """Go on with the run in this folder, with its own data and settings; --epochs may be raised."""
     json: bool = False
     """Print the result for machines."""
     config: TrainConfig = field(default_factory=TrainConfig)
@@ -43,7 +43,7 @@ class Train:
         try:
             with Display() as display:
                 if self.resume is not None:
-                    done = training.resume(self.resume, listener=display)
+                    done = training.resume(self.resume, epochs=self._epochs(), listener=display)
                 else:
                     done = training.train(self.data or Path(), self.config, out=self.out, listener=display)
         except training.TrainingInterrupted as stopped:
@@ -59,13 +59,17 @@ class Train:
             print(f"next     pixelwise predict {done.best} photo.jpg")
         return 0
 
+    def _epochs(self) -> int | None:
+        """The number of epochs, where one was given."""
+        return self.config.epochs if self.config.epochs != TrainConfig().epochs else None
+
     def _check(self) -> None:
         if self.resume is None and self.data is None:
             raise ConfigError("train needs the folder of your labelled pictures: pixelwise train DATA")
         if self.resume is None:
             return
         default = TrainConfig()
-        names = [f.name for f in dataclasses.fields(TrainConfig)]
+        names = [f.name for f in dataclasses.fields(TrainConfig) if f.name != "epochs"]
         given = [name for name in names if getattr(self.config, name) != getattr(default, name)]
         if self.data is not None or given:
             what = ", ".join([*(["DATA"] if self.data is not None else []), *given])

@@ -149,8 +149,8 @@ def _check_room(archives: Sequence[Archive], root: Path) -> None:
     free = shutil.disk_usage(root).free
     if archives and free < needed:
         raise DataError(
-            f"{root}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; make room, or choose "
-            "another disk"
+            f"{root}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; make room, or "
+            "choose another disk"
         )
 
 

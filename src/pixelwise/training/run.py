@@ -91,9 +91,14 @@ def create(path: Path, data: Path, config: TrainConfig) -> RunFolder:
         raise ConfigError(
             f"{path} holds a run already: name another folder with --out, or go on with it by --resume {path}"
         )
+    write_config(run, data, config)
+    return run
+
+
+def write_config(run: RunFolder, data: Path, config: TrainConfig) -> None:
+    """Writes down what the run is to do; `DataError` if the folder cannot be written."""
     document = {"data": str(data.resolve()), "train": configuration.to_json(config)}
     write_whole(run.config, _json_bytes(document))
-    return run
 
 
 def open_existing(path: Path) -> tuple[RunFolder, Path, TrainConfig]:

@@ -31,7 +31,7 @@ from pixelwise.training.interrupt import stop_on_signals
 from pixelwise.training.log import RunLog
 from pixelwise.training.loop import Job, run_epochs
 from pixelwise.training.optim import build_optimizer
-from pixelwise.training.run import RunFolder, check_same_data, create, open_existing, write_provenance
+from pixelwise.training.run import RunFolder, check_same_data, create, open_existing, write_config, write_provenance
 from pixelwise.types import SizePolicy
 
 
@@ -100,19 +100,29 @@ def train(
     return _run(run, parts, Progress(), provenance)
 
 
-def resume(folder: str | os.PathLike[str], *, listener: Listener | None = None) -> Run:
+def resume(
+    folder: str | os.PathLike[str], *, epochs: int | None = None, listener: Listener | None = None
+) -> Run:
     """Goes on with a run that was interrupted or killed, to the weights that it would have had.
 
     Bit-identical on the same machine with the same libraries and number of threads. A run that is done is
     returned as it is.
 
+    Args:
+        folder: The run.
+        epochs: Train until this many epochs instead. With a constant learning rate the result is that of a
+            run begun with as many; a schedule is stretched from here on.
+        listener: Hears of progress; the log `pixelwise` where not given.
+
     Raises:
-        ConfigError: There is no run in the folder.
+        ConfigError: There is no run in the folder, or it has done more epochs than asked for.
         ModelFileError: Its checkpoint does not fit.
         DataError: The pictures changed since.
     """
     run, data, config = open_existing(Path(folder))
     listener = listener or LogListener()
+    if epochs is not None:
+        config = dataclasses.replace(config, epochs=epochs)
     parts = _Parts.build(data, config, listener)
     if not run.provenance.exists():
         # Killed before the first step: there is nothing to continue from, so this is the beginning.
@@ -122,7 +132,11 @@ def resume(folder: str | os.PathLike[str], *, listener: Listener | None = None) 
     progress = Progress()
     if run.checkpoint.exists():
         progress = load_checkpoint(run.checkpoint, parts.network, parts.optimizer)
+        if progress.epoch > config.epochs or (progress.epoch == config.epochs and progress.step):
+            raise ConfigError(f"{run.path} has done {progress.epoch} epochs: --epochs cannot be lower")
         listener.note(f"resuming {run.path} in epoch {progress.epoch + 1} after step {progress.step}")
+    if epochs is not None:
+        write_config(run, data, config)
     return _run(run, parts, progress, provenance)
 
 
