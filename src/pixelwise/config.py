@@ -115,6 +115,8 @@ class TrainConfig:
     """Steps over which the learning rate rises from zero."""
     class_weights: tuple[float, ...] = ()
     """Weight of each class in the loss, in the order of the classes."""
+    bn_momentum: float | None = None
+    """Share of a batch in batch normalisation's running statistics; the network's own where not given."""
     clip_norm: float | None = None
     """Clip the gradient's norm to this."""
     best_by: Literal["miou", "loss"] = "miou"
@@ -148,6 +150,8 @@ class TrainConfig:
         for name in ("weight_decay", "momentum", "warmup_steps", "checkpoint_seconds", "seed"):
             value = getattr(self, name)
             _require(value >= 0, f"{name.replace('_', '-')} must not be negative, got {value}")
+        share = self.bn_momentum
+        _require(share is None or 0 < share <= 1, f"bn-momentum must lie in 0..1, got {share}")
         _require(
             self.clip_norm is None or self.clip_norm > 0, f"clip-norm must be above 0, got {self.clip_norm}"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pixelwise.errors import ConfigError
 
-PICTURES = 240
+PICTURES = 360
 SIZE = (96, 96)
 PHOTOS = 6
 
@@ -19,7 +19,7 @@ class Demo:
 
     out: Path = Path("demo")
     """Folder for everything; an earlier demo in it is replaced."""
-    epochs: int = 20
+    epochs: int = 16
     """Passes over the training pictures."""
     seed: int = 0
     """Of the drawings and the training."""
@@ -47,9 +47,9 @@ class Demo:
             size=SIZE,
             epochs=self.epochs,
             batch_size=8,
-            lr=1e-3,
             schedule="cosine",
-            augment=AugmentConfig(flip=True),
+            bn_momentum=0.1,  # few steps: running statistics must not trail
+            augment=AugmentConfig(flip=True, colour=0.2),
             data=DataConfig(cache_dir=self.out / "cache"),
             seed=self.seed,
         )
@@ -60,7 +60,8 @@ class Demo:
         print("4. predicting, worst pictures first")
         predictions = self.out / "predictions"
         Predict(model=best, photos=(str(data),), compare=True, worst=PHOTOS, out=predictions).run()
-        print(f"\nLook at\n  {predictions / 'compare' / 'worst.png'}\n  {run / 'curves.png'}\n  {self.out / 'scores.json'}")
+        print(f"\nLook at\n  {predictions / 'compare' / 'worst.png'}")
+        print(f"  {run / 'curves.png'}\n  {self.out / 'scores.json'}")
         print("then try your own pictures:")
         print("  pixelwise train DATA        with DATA/images and DATA/masks")
         print(f"  pixelwise predict {best} PHOTO")
@@ -70,13 +71,8 @@ class Demo:
         """Removes an earlier demo, and nothing else: a folder that is none of ours is left alone."""
         if not self.out.exists():
             return
-        strangers = {p.name for p in self.out.iterdir()} - {
-            "data",
-            "run",
-            "cache",
-            "scores.json",
-            "predictions",
-        }
+        ours = {"data", "run", "cache", "scores.json", "predictions"}
+        strangers = {p.name for p in self.out.iterdir()} - ours
         if strangers:
             raise ConfigError(
                 f"{self.out} holds {', '.join(sorted(strangers)[:3])}, which no demo wrote: "

@@ -112,7 +112,7 @@ def _arrange(chance: random.Random, size: tuple[int, int]) -> list[Shape]:
     wanted = chance.randint(2, 4)
     small = min(size)
     for _ in range(60):
-        radius = chance.uniform(0.15, 0.25) * small
+        radius = chance.uniform(0.2, 0.32) * small
         row = chance.uniform(radius * 0.8, size[0] - radius * 0.8)
         column = chance.uniform(radius * 0.8, size[1] - radius * 0.8)
         apart = all(

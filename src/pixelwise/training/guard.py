@@ -28,8 +28,8 @@ def broken_loss(loss: float, *, step: int, lr: float) -> str | None:
     if math.isfinite(loss):
         return None
     return (
-        f"the loss became {loss} at step {step} (learning rate {lr:g}), so training stopped; the last checkpoint "
-        "is from before. Likely causes: a learning rate too high (try --lr a tenth of it, or "
+        f"the loss became {loss} at step {step} (learning rate {lr:g}), so training stopped; the last "
+        "checkpoint is from before. Likely causes: a learning rate too high (try --lr a tenth of it, or "
         "--warmup-steps 200), or gradients that explode (try --clip-norm 1)"
     )
 
@@ -71,9 +71,10 @@ def collapse(confusion: npt.NDArray[np.int64], classes: Classes) -> str | None:
         return None
     return (
         f"{100 * predicted[winner]:.1f}% of the validation pixels are predicted as {classes.names[winner]}, "
-        f"which has {100 * true[winner]:.1f}% of the true ones. In the first epochs this is usual (the running "
-        "statistics of batch normalisation settle over some 200 steps); if it stays, the classes are out of "
-        "balance (try --class-weights) or the learning rate is too high (try --lr a tenth of it)"
+        f"which has {100 * true[winner]:.1f}% of the true ones. If the training loss falls all the same, the "
+        "running statistics of batch normalisation trail the weights, as they do in runs of few steps (try "
+        "--bn-momentum 0.1); else the classes are out of balance (try --class-weights) or the learning rate "
+        "is too high (try --lr a tenth of it)"
     )
 
 

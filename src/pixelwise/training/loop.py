@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class Job:
         save_models: Writes last, and best where it is told so, after an epoch.
         log: Writes history, curves and TensorBoard events.
         listener: Hears of everything.
+        warned: Kinds of trouble that the last epoch had, so that each is not told in every epoch.
     """
 
     config: TrainConfig
@@ -70,6 +71,7 @@ class Job:
     save_models: Callable[[Metrics, bool], None]
     log: RunLog
     listener: Listener
+    warned: set[str] = field(default_factory=set[str])
 
 
 def run_epochs(job: Job, stop: StopRequest) -> None:
@@ -183,14 +185,17 @@ def _validate(job: Job) -> Validation:
 
 
 def _warn(job: Job, row: HistoryRow, validation: Validation) -> None:
-    """What the guard has to say of the epoch that ended."""
+    """What the guard has to say of the epoch that ended: when a trouble begins, and once more at the end."""
     config = job.config
-    for sentence in (
-        guard.collapse(validation.confusion, job.classes),
-        guard.starving(row.wait_share, workers=config.data.workers, cached=job.train.cached),
-    ):
-        if sentence:
+    found = {
+        "collapse": guard.collapse(validation.confusion, job.classes),
+        "starving": guard.starving(row.wait_share, workers=config.data.workers, cached=job.train.cached),
+    }
+    for kind, sentence in found.items():
+        if sentence and (kind not in job.warned or row.epoch == config.epochs):
             job.listener.warning(sentence)
+    job.warned.clear()
+    job.warned.update(kind for kind, sentence in found.items() if sentence)
 
 
 def _leave(job: Job, stop: StopRequest) -> None:

@@ -1,4 +1,4 @@
-"""Optimisers and the course of the learning rate. Knows no data, no loss and no loop."""
+"""Optimisers, the course of the learning rate, the pace of running statistics. Knows no data and no loop."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ def build_optimizer(network: torch.nn.Module, config: TrainConfig) -> torch.opti
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, foreach=True)
     return KerasRMSprop(groups, lr=config.lr, rho=0.9, eps=1e-7)
+
+
+def set_bn_momentum(network: torch.nn.Module, momentum: float) -> None:
+    """Lets the running statistics of batch normalisation follow the batches faster, or slower.
+
+    They trail the weights by some `1 / momentum` steps. With Keras' 0.01 and a few hundred steps in all they
+    are those of weights long gone, and a network that fits its training pictures predicts one class
+    everywhere.
+    """
+    for module in network.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.momentum = momentum
 
 
 def learning_rate(step: int, total_steps: int, config: TrainConfig) -> float:

@@ -30,8 +30,15 @@ from pixelwise.training.events import Listener, LogListener
 from pixelwise.training.interrupt import stop_on_signals
 from pixelwise.training.log import RunLog
 from pixelwise.training.loop import Job, run_epochs
-from pixelwise.training.optim import build_optimizer
-from pixelwise.training.run import RunFolder, check_same_data, create, open_existing, write_config, write_provenance
+from pixelwise.training.optim import build_optimizer, set_bn_momentum
+from pixelwise.training.run import (
+    RunFolder,
+    check_same_data,
+    create,
+    open_existing,
+    write_config,
+    write_provenance,
+)
 from pixelwise.types import SizePolicy
 
 
@@ -180,6 +187,8 @@ class _Parts:
         )
         network = network.to(fabric.device)
         network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        if config.bn_momentum is not None:
+            set_bn_momentum(network, config.bn_momentum)
         optimizer = build_optimizer(network, config)
         listener.note(f"training {config.model} on {fabric.device} in {why}")
         return _Parts(
