@@ -1,4 +1,4 @@
-"""What every test may use: the repository's folders, and the real pictures where they lie beside the project."""
+"""What every test may use: drawn data sets, and the real pictures where they lie beside the project."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def real_data() -> Path:
 
 
 def draw_folder(root: Path, *, pictures: int = 12, size: tuple[int, int] = (40, 48), seed: int = 0) -> Path:
-    """A data set of the `folder` format: a bright box (class 1) on dark noise (class 0), with a classes.txt."""
+    """A data set of the `folder` format: a bright box (class 1) on dark noise (class 0)."""
     generator = np.random.default_rng(seed)
     (root / "images").mkdir(parents=True)
     (root / "masks").mkdir()

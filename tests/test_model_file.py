@@ -106,8 +106,14 @@ def test_foreign_weights_say_that_the_header_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(architecture={"name": "no-such-net", "arguments": {}}), "cannot build its network"),
-        (lambda d: d.update(architecture={"name": "unet-xception", "arguments": {"x": 1}}), "has no argument x"),
+        (
+            lambda d: d.update(architecture={"name": "no-such-net", "arguments": {}}),
+            "cannot build its network",
+        ),
+        (
+            lambda d: d.update(architecture={"name": "unet-xception", "arguments": {"x": 1}}),
+            "has no argument x",
+        ),
         (lambda d: d["classes"]["names"].pop(), "damaged header"),
         (lambda d: d["classes"].update(names=["a", "b"], colours=[]), "head"),
         (lambda d: d.update(size_policy={"mode": "stretch", "size": [1, 1]}), "resize or native"),
@@ -127,7 +133,9 @@ def test_a_header_that_does_not_hold_is_refused(model_path: Path, change, messag
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
-        st.sampled_from(["format", "classes", "names", "colours", "architecture", "size_policy", "size", "mode"]),
+        st.sampled_from(
+            ["format", "classes", "names", "colours", "architecture", "size_policy", "size", "mode"]
+        ),
         inner,
         max_size=4,
     ),

@@ -1,4 +1,4 @@
-"""Probabilities at the photo's size: strips leave no seam, and the arithmetic is bilinear with aligned centres."""
+"""Probabilities at the photo's size: strips leave no seam, and the arithmetic is bilinear."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def _probabilities(seed: int, classes: int, size: tuple[int, int]) -> np.ndarray
 
 
 def test_doubling_by_hand() -> None:
-    # Centres of the two source pixels lie at 0.5 and 1.5, those of the four target pixels at 0.25, 0.75, 1.25 and
-    # 1.75 source pixels: beyond the outer centres the border holds, between them 3:1 and 1:3.
+    # Centres of the two source pixels lie at 0.5 and 1.5, those of the four target pixels at 0.25, 0.75, 1.25
+    # and 1.75 source pixels: beyond the outer centres the border holds, between them 3:1 and 1:3.
     p = np.array([[[0.0, 1.0]], [[1.0, 0.0]]], np.float32)
     large = enlarge(p, (1, 4))
     np.testing.assert_allclose(large[0, 0], [0, 0.25, 0.75, 1], atol=1e-6)

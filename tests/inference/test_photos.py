@@ -27,7 +27,7 @@ def test_a_folder_is_searched_and_sorted(folder: Path) -> None:
 
 def test_globs_files_and_repetitions(folder: Path) -> None:
     names = [photo.name for photo in find_photos([str(folder / "b.jpg"), str(folder / "*.*g")])]
-    assert names == ["b", "a"] or names == ["b", "._a", "a"]
+    assert names == ["b", "a"]  # a pattern's star does not take hidden files
     assert len(find_photos([str(folder / "b.jpg")] * 3)) == 1
 
 
@@ -45,7 +45,7 @@ def test_results_never_overwrite_each_other(folder: Path) -> None:
 @pytest.mark.parametrize("source", ["missing.jpg", "*.tiff", "empty"])
 def test_a_source_that_names_nothing(folder: Path, source: str) -> None:
     (folder / "empty").mkdir()
-    with pytest.raises(DataError, match="no picture|no such file"):
+    with pytest.raises(DataError, match=r"no picture|no such file"):
         find_photos([str(folder / source)])
 
 

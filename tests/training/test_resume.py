@@ -16,7 +16,19 @@ from safetensors.torch import load_file
 
 EPOCHS, STEPS = 3, 4  # 10 training pictures in batches of 3
 SETTINGS = [
-    *("--size", "32", "32", "--epochs", str(EPOCHS), "--batch-size", "3", "--val-last", "2", "--workers", "3"),
+    *(
+        "--size",
+        "32",
+        "32",
+        "--epochs",
+        str(EPOCHS),
+        "--batch-size",
+        "3",
+        "--val-last",
+        "2",
+        "--workers",
+        "3",
+    ),
     *("--flip", "--scale", "0.7", "1.4", "--rotate", "20", "--shift", "0.1", "--colour", "0.4"),
     *("--schedule", "cosine", "--warmup-steps", "2", "--weight-decay", "1e-4", "--clip-norm", "5"),
     *("--checkpoint-seconds", "0"),
@@ -45,7 +57,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["rmsprop", "adamw"])
 def undisturbed(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_data_folder: Path, cache: Path
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_data_folder: Path,
+    cache: Path,
 ) -> tuple[str, Path]:
     run = tmp_path_factory.mktemp("undisturbed") / "run"
     _finish([str(shared_data_folder), "--out", str(run), "--optimizer", request.param, *SETTINGS], cache)

@@ -113,7 +113,7 @@ def open_existing(path: Path) -> tuple[RunFolder, Path, TrainConfig]:
     try:
         document = json.loads(run.config.read_text(encoding="utf-8"))
         return run, Path(document["data"]), configuration.from_json(TrainConfig, document["train"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ConfigError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{run.config} is damaged ({error}): start the run anew") from error
 
 
