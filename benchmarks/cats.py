@@ -3,8 +3,8 @@
     pixelwise train ../shared/data/cats --val-last 195 --out runs/cats15
     python benchmarks/cats.py ../shared/data/cats runs/cats15 --json benchmarks/results/cats-15-epochs.json
 
-Figures of the course come from the run's history; the scores at the photos' own size are measured here, and so
-is the peak memory, by training one more epoch into a folder that is thrown away.
+Figures of the course come from the run's history; the scores at the photos' own size are measured here, and
+so is the peak memory, by training one more epoch into a folder that is thrown away.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,17 @@ PATH = Path("classes.txt")
 
 
 def test_names_alone():
-    listed = parse_classes("\ufeff".strip("\ufeff") + "# my classes\nground\n\n traffic light \nclass 1 2\n", PATH)
+    listed = parse_classes(
+        "\ufeff".strip("\ufeff") + "# my classes\nground\n\n traffic light \nclass 1 2\n", PATH
+    )
     assert listed.classes.names == ("ground", "traffic light", "class 1 2")
     assert listed.colours == {}
 
 
 def test_names_with_colours():
-    listed = parse_classes("road 128 64 128\ntraffic light\t250,170, 30\nignore 0 0 0\nvoid-ish, 1 2 3\n", PATH)
+    listed = parse_classes(
+        "road 128 64 128\ntraffic light\t250,170, 30\nignore 0 0 0\nvoid-ish, 1 2 3\n", PATH
+    )
     assert listed.classes.names == ("road", "traffic light", "void-ish")
     assert listed.classes.colours == ((128, 64, 128), (250, 170, 30), (1, 2, 3))
     assert listed.colours == {(128, 64, 128): 0, (250, 170, 30): 1, (0, 0, 0): 255, (1, 2, 3): 2}
@@ -53,11 +58,10 @@ def test_files(tmp_path):
 
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused(text):
-    try:
+    listed = None
+    with contextlib.suppress(DataError):  # anything else that escapes fails the test
         listed = parse_classes(text, PATH)
-    except DataError as error:
-        assert str(error).startswith("classes.txt")
-    else:
+    if listed is not None:
         assert all(0 <= i < len(listed.classes) or i == 255 for i in listed.colours.values())
 
 

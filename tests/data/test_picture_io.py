@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ORIENTATION
 from PIL import Image, ImageOps
 
+from conftest import ORIENTATION
 from pixelwise.data.codec import UnreadableError
 from pixelwise.data.io import picture_size, read_header, read_mask_values, read_picture
 from pixelwise.errors import DataError
@@ -50,7 +50,9 @@ def test_modes_become_rgb(save, colours):
     grey = colours[..., 0]
     assert np.array_equal(read_picture(save("grey.png", grey)), np.repeat(grey[..., None], 3, 2))
     bits = colours[..., 0] > 127
-    assert np.array_equal(read_picture(save("bits.png", bits)), np.repeat(bits[..., None], 3, 2) * np.uint8(255))
+    assert np.array_equal(
+        read_picture(save("bits.png", bits)), np.repeat(bits[..., None], 3, 2) * np.uint8(255)
+    )
     deep = colours[..., 0].astype(np.uint16) * 256 + colours[..., 1]
     assert np.array_equal(read_picture(save("deep.png", deep))[..., 1], grey)
     assert np.array_equal(read_picture(save("deep.tif", deep))[..., 1], grey)
@@ -79,7 +81,9 @@ def test_floats_are_shares_or_values(save):
     shares = np.array([[0, 0.5], [1, 0.25]], np.float32)
     assert read_picture(save("shares.tif", shares))[..., 0].tolist() == [[0, 128], [255, 64]]
     assert read_picture(save("values.tif", shares * 200))[..., 0].tolist() == [[0, 100], [200, 50]]
-    with pytest.raises(DataError, match=r"floating-point grey must lie in 0..1 or 0..255.*save it as an 8-bit"):
+    with pytest.raises(
+        DataError, match=r"floating-point grey must lie in 0..1 or 0..255.*save it as an 8-bit"
+    ):
         read_picture(save("far.tif", shares * 1000))
     with pytest.raises(DataError, match="floating-point"):
         read_picture(save("nan.tif", shares * np.nan))
@@ -130,7 +134,9 @@ def test_masks_of_16_and_32_bits(save):
         assert np.array_equal(got, values)
     assert np.array_equal(read_mask_values(save("i.tif", values.astype(np.int32))), values)
     for wrong in (70000, -1):
-        with pytest.raises(DataError, match=r"w.tif: grey values reach.*0 to 65535.*save it with 8 or 16 bits"):
+        with pytest.raises(
+            DataError, match=r"w.tif: grey values reach.*0 to 65535.*save it with 8 or 16 bits"
+        ):
             read_mask_values(save("w.tif", np.full((2, 2), wrong, np.int32)))
 
 
@@ -149,6 +155,7 @@ def test_orientation_is_honoured(save, orientation, ending):
     options = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}.get(ending, {})
     path = save(f"a.{ending}", array, orientation=orientation, **options)
     with Image.open(path) as opened:
+        opened.load()  # turns a TIFF upright by itself; exif_transpose alone would turn it twice
         upright = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
     assert upright.shape[:2] == ((24, 8) if orientation >= 5 else (8, 24))
     got = read_picture(path)
@@ -175,7 +182,9 @@ def test_truncated_files_are_named(save, ending, rng):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     for read in (read_picture, read_mask_values):
-        with pytest.raises(UnreadableError, match=rf"half\.{ending}: .*(truncated|damaged).*replace or remove"):
+        with pytest.raises(
+            UnreadableError, match=rf"half\.{ending}: .*(truncated|damaged).*replace or remove"
+        ):
             read(path)
 
 
@@ -206,7 +215,9 @@ def test_bomb_is_refused_before_it_is_decoded(tmp_path):
     head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000))
     (tmp_path / "bomb.png").write_bytes(data)
-    with pytest.raises(DataError, match=r"bomb\.png: 60000x60000 pixels are more than the limit of 268,435,456"):
+    with pytest.raises(
+        DataError, match=r"bomb\.png: 60000x60000 pixels are more than the limit of 268,435,456"
+    ):
         read_picture(tmp_path / "bomb.png")
 
 

@@ -57,15 +57,16 @@ def parse_classes(text: str, path: Path) -> ClassList:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, colour = _parse_line(line, f"{path}, line {number}")
-        if name.lower() == IGNORE_NAME and colour is None:
+        ignored = name.lower() == IGNORE_NAME
+        if ignored and colour is None:
             raise DataError(
                 f"{path}, line {number}: ignore is no class; give the colour to ignore (ignore R G B), or "
                 "for masks with ids say --map RAW=ignore"
             )
-        target = IGNORE if name.lower() == IGNORE_NAME else len(names)
+        target = IGNORE if ignored else len(names)
         if colour is not None and colours.setdefault(colour, target) != target:
             raise DataError(f"{path}, line {number}: the colour {colour} belongs to a class above already")
-        if target != IGNORE:
+        if not ignored:
             names.append(name)
     of_id = {target: colour for colour, target in reversed(colours.items())}
     chosen = tuple(of_id[i] for i in range(len(names)) if i in of_id)

@@ -91,7 +91,9 @@ def read_header(path: Path) -> Header:
         image = _identify(stream, path)
         width, height = image.size
         sideways = _orientation(image) in _SIDEWAYS
-        size = (width, height) if sideways else (height, width)
+        # Of a TIFF Pillow tells the upright size as soon as it is opened.
+        turn = sideways and image.format != "TIFF"
+        size = (width, height) if turn else (height, width)
         return Header(size, sideways, image.format or "", image.mode)
 
 

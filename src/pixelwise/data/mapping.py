@@ -1,8 +1,7 @@
 """What a mask's raw value means: the one explicit table from values or colours to train ids.
 
 Knows arrays and class counts; where masks come from, and how they are found, is not its business. Nothing
-is
-guessed: a value that the table lacks is an error that proposes the flag to copy.
+is guessed: a value that the table lacks is an error that proposes the flag to copy.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from pixelwise.drawing import IGNORE, Colour
 from pixelwise.errors import ConfigError, DataError
 
 LARGEST = 65535
-_PAIR = re.compile(r"(\d+)(?:-(\d+))?=(?:(\d+)(?:-(\d+))?|(ignore))")
+_PAIR = re.compile(r"([0-9]+)(?:-([0-9]+))?=(?:([0-9]+)(?:-([0-9]+))?|(ignore))")
 
 
 class UnknownValueError(DataError):

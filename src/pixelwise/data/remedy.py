@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pixelwise.data.codec import read_header
 from pixelwise.drawing import IGNORE, Colour
+from pixelwise.errors import DataError
 
 
 def remedy(
@@ -30,7 +31,7 @@ def remedy(
         colour_table: Whether the classes have colours that masks are read by.
         path: A mask, to say that its format is to blame.
     """
-    if path is not None and len(seen) > 8 and read_header(path).format == "JPEG":
+    if path is not None and len(seen) > 8 and _is_jpeg(path):
         return "JPEG compression invents values between the classes: save masks as PNG"
     if any(isinstance(value, tuple) for value in unknown):
         colour = value_text(next(value for value in unknown if isinstance(value, tuple)))
@@ -42,6 +43,14 @@ def remedy(
         )
     values = sorted(value for value in seen if isinstance(value, int))
     return _remedy_of_values(values, sorted(value for value in unknown if isinstance(value, int)), classes)
+
+
+def _is_jpeg(path: Path) -> bool:
+    """False too where the file went away meanwhile: a remedy must not hide the error that it is for."""
+    try:
+        return read_header(path).format == "JPEG"
+    except DataError:
+        return False
 
 
 def _remedy_of_values(values: Sequence[int], unknown: Sequence[int], classes: int | None) -> str:
