@@ -72,6 +72,8 @@ def _safe_path(member: tarfile.TarInfo, archive: Path) -> PurePosixPath | None:
         raise DataError(f"{archive}: {member.name!r} points outside the folder; don't use this archive")
     if member.isdir():
         return None
+    if not path.parts:
+        raise DataError(f"{archive}: a file without a name is in it; don't use this archive")
     if not member.isreg():
         raise DataError(f"{archive}: {member.name!r} is a link or device, no file; don't use this archive")
     return path

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from pixelwise.errors import DataError
 
@@ -40,6 +40,7 @@ for _module in (*_PLUGINS.values(), "MpoImagePlugin"):  # the JPEG plugin hands 
         importlib.import_module(f"PIL.{_module}")
 
 _ORIENTATION = 0x0112
+_TIFF_SIZE = (256, 257)  # the tags ImageWidth and ImageLength
 _SIDEWAYS = (5, 6, 7, 8)
 
 
@@ -89,11 +90,10 @@ def read_header(path: Path) -> Header:
     """
     with _file(path) as stream:
         image = _identify(stream, path)
-        width, height = image.size
-        sideways = _orientation(image) in _SIDEWAYS
-        # Of a TIFF Pillow tells the upright size as soon as it is opened.
-        turn = sideways and image.format != "TIFF"
-        size = (width, height) if turn else (height, width)
+        width, height = _stored_size(image)
+        # To find a tag behind the pixels of a PNG, Pillow decodes them: not those of a bomb.
+        sideways = width * height <= MAX_PIXELS and _orientation(image) in _SIDEWAYS
+        size = (width, height) if sideways else (height, width)
         return Header(size, sideways, image.format or "", image.mode)
 
 
@@ -191,6 +191,15 @@ def _shades(image: ImageFile.ImageFile) -> int:
     if isinstance(arguments, str):
         return {"L;2": 3, "L;4": 15}.get(arguments[:3], 255)
     return 255
+
+
+def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """Width and height before any turn; of a TIFF, newer versions of Pillow state them turned already."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        width, height = (image.tag_v2.get(tag) for tag in _TIFF_SIZE)
+        if isinstance(width, int) and isinstance(height, int):
+            return width, height
+    return image.size
 
 
 def _orientation(image: Image.Image) -> int:

@@ -63,6 +63,8 @@ def _from_masks(
             break  # no set of ids any more
     first = entries[0].mask
     folder = first.parent
+    if not seen:
+        raise DataError(f"{folder}: none of the {len(entries):,} masks can be read; {_NAME_THEM[3:]}")
     ids = sorted({pairs.get(value, value) for value in seen if isinstance(value, int)} - {IGNORE})
     count = len(ids)
     coloured = [value for value in seen if isinstance(value, tuple)]

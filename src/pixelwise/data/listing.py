@@ -63,7 +63,13 @@ def list_pictures(folder: Path) -> Listing:
     """
     paths: list[Path] = []
     passed_over: list[str] = []
-    for directory, names, files in os.walk(folder):
+
+    def refuse(error: OSError) -> None:  # `os.walk` passes over what it cannot list, and pictures go missing
+        raise DataError(
+            f"{error.filename}: the folder cannot be read ({error.strerror}); check its permissions"
+        ) from error
+
+    for directory, names, files in os.walk(folder, onerror=refuse):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in files:
             if name.startswith("."):

@@ -73,7 +73,7 @@ def _remedy_of_values(values: Sequence[int], unknown: Sequence[int], classes: in
         )
     if classes is None or len(values) == classes:
         return "if these are the classes in this order, add --map " + " ".join(
-            f"{raw}={place}" for place, raw in enumerate(values) if raw != place
+            f"{raw}={place}" for place, raw in enumerate(values) if raw != place or raw in unknown
         )
     more = " …" if len(unknown) > 8 else ""
     return (

@@ -79,7 +79,12 @@ def _drawn(names: Sequence[str], pool: Sequence[int], share: float, seed: int) -
     if len(pool) < 2:
         raise DataError(f"a data set of {len(pool)} picture cannot be split; training needs at least 2")
     wanted = min(max(round(len(pool) * share), 1), len(pool) - 1)
-    by_hash = sorted(pool, key=lambda i: (hashlib.sha256(f"{seed}:{names[i]}".encode()).digest(), i))
+    by_hash = sorted(pool, key=lambda i: (_rank(seed, names[i]), i))
     val = set(by_hash[:wanted])
     rule = f"{wanted:,} of {len(pool):,} pictures, drawn with seed {seed}, validate"
     return Split(tuple(i for i in pool if i not in val), tuple(sorted(val)), rule)
+
+
+def _rank(seed: int, name: str) -> bytes:
+    """The name's place in the draw; a file name need not be valid UTF-8."""
+    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest()
