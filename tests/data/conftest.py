@@ -68,9 +68,3 @@ def make_set(tmp_path: Path, save: Save) -> Callable[..., Path]:
         return tmp_path / root
 
     return make
-
-
-def ids(*values: int, size: tuple[int, int] = (6, 8)) -> npt.NDArray[np.uint8]:
-    """A mask that holds the values in vertical stripes."""
-    columns = np.array(values, np.uint8)[np.arange(size[1]) * len(values) // size[1]]
-    return np.broadcast_to(columns, size).copy()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stripes import ids
 
-from conftest import ids
 from pixelwise.data.mapping import LabelTable, UnknownValueError, build_table, count_values, parse_map
 from pixelwise.errors import ConfigError
 
