@@ -166,8 +166,8 @@ def test_two_processes_fill_at_once(root):
 
 def test_broken_pictures_stop_or_are_listed(root):
     path = root / "images" / "s1.png"
-    path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(DataError, match=r"1 of 6 samples cannot be read: .*s1\.png.*--skip-broken"):
+    path.write_bytes(path.read_bytes()[:45])
+    with pytest.raises(DataError, match=r"s1\.png.*--skip-broken"):
         _prepare(root)
     for _ in range(2):  # from the files, then from the cache
         prepared = _prepare(root, skip_broken=True)
@@ -175,7 +175,7 @@ def test_broken_pictures_stop_or_are_listed(root):
         assert len(prepared.skipped) == 1
         assert "s1.png" in prepared.skipped[0]
         assert any("1 samples were left out" in note for note in prepared.notes)
-    with pytest.raises(DataError, match=r"s1\.png"):
+    with pytest.raises(DataError, match=r"1 of 6 samples cannot be read: .*s1\.png.*--skip-broken"):
         _prepare(root)  # what the cache knows to be broken is refused all the same
 
 

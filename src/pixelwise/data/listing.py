@@ -138,8 +138,8 @@ def passed_over_note(listings: Sequence[Listing]) -> tuple[str, ...]:
     if not names:
         return ()
     more = ", …" if len(names) > 3 else ""
-    plural = "files have" if len(names) > 1 else "file has"
-    return (f"{len(names)} {plural} no picture's ending and is passed over: {', '.join(names[:3])}{more}",)
+    have, are = ("files have", "are") if len(names) > 1 else ("file has", "is")
+    return (f"{len(names)} {have} no picture's ending and {are} passed over: {', '.join(names[:3])}{more}",)
 
 
 def _common_suffix(stems: Sequence[str]) -> str:

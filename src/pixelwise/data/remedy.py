@@ -72,8 +72,9 @@ def _remedy_of_values(values: Sequence[int], unknown: Sequence[int], classes: in
             "save masks with one value per class, as PNG"
         )
     if classes is None or len(values) == classes:
+        taken_anyway = set(values) - set(unknown if classes is not None else ())  # a value as its own id
         return "if these are the classes in this order, add --map " + " ".join(
-            f"{raw}={place}" for place, raw in enumerate(values) if raw != place or raw in unknown
+            f"{raw}={place}" for place, raw in enumerate(values) if raw != place or raw not in taken_anyway
         )
     more = " …" if len(unknown) > 8 else ""
     return (

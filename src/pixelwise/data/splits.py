@@ -45,7 +45,7 @@ def make_split(names: Sequence[str], official: Mapping[str, tuple[int, ...]], co
         config: Its `val_last`, `val_share` and `val_seed` count here.
 
     Raises:
-        DataError: One side would be empty.
+        DataError: `val_last` leaves nothing to train on.
     """
     count = len(names)
     if config.val_last is not None:
@@ -76,8 +76,8 @@ def _last(count: int, last: int) -> Split:
 
 
 def _drawn(names: Sequence[str], pool: Sequence[int], share: float, seed: int) -> Split:
-    if len(pool) < 2:
-        raise DataError(f"a data set of {len(pool)} picture cannot be split; training needs at least 2")
+    if len(pool) == 1:
+        return Split(tuple(pool), (), "a single picture cannot be split, so none validates")
     wanted = min(max(round(len(pool) * share), 1), len(pool) - 1)
     by_hash = sorted(pool, key=lambda i: (_rank(seed, names[i]), i))
     val = set(by_hash[:wanted])
