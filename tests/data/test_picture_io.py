@@ -168,6 +168,7 @@ def test_orientation_is_honoured(save, orientation, ending):
     assert mask.shape[:2] == upright.shape[:2]
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_nonsense_in_the_orientation_tag_is_no_orientation(save):
     array = np.zeros((4, 6, 3), np.uint8)
     exif = Image.Exif()
