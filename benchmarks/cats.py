@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import pixelwise as pw
-from pixelwise import config as configuration
+from pixelwise import plain
 from pixelwise.config import DataConfig, TrainConfig
 from pixelwise.report.history import read_history
 
@@ -34,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     document = json.loads((arguments.run / "config.json").read_text())
-    config = configuration.from_json(TrainConfig, document["train"])
+    config = plain.from_json(TrainConfig, document["train"])
     rows = read_history(arguments.run / "history.csv")
     model = pw.load(arguments.run / "best.safetensors")
     validation = model.provenance["validation"]

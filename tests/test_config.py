@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelwise.config import AugmentConfig, DataConfig, TrainConfig, from_flat, from_json, to_json
+from pixelwise.config import AugmentConfig, DataConfig, TrainConfig
 from pixelwise.errors import ConfigError
+from pixelwise.plain import from_flat, from_json, to_json
 
 augments = st.builds(
     AugmentConfig,

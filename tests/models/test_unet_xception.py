@@ -31,7 +31,7 @@ KINDS = {
     "BatchNorm2d": "BatchNormalization",
     "ReLU": "Activation",
     "SameMaxPool2d": "MaxPooling2D",
-    "Upsample2": "UpSampling2D",
+    "Interpolate": "UpSampling2D",
     "Add": "Add",
 }
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from pixelwise.nn.resample import Interpolate
 from pixelwise.nn.same import SameConv2d
 from pixelwise.nn.upsample import (
     Conv2dTranspose,
-    Upsample2,
     UpsampledConv2d,
     add_upsampled,
     phase_kernel,
@@ -59,7 +59,9 @@ def test_transposed_convolution_three_ways(size: tuple[int, int]) -> None:
         layer.bias.normal_(generator=torch.Generator().manual_seed(1))
     x = draw(2, 4, *size)
     torch.testing.assert_close(layer.as_convolution(x), layer(x), rtol=0, atol=1e-12)
-    torch.testing.assert_close(layer.after_upsampling(x), layer(Upsample2()(x)), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        layer.after_upsampling(x), layer(Interpolate(2, "nearest")(x)), rtol=0, atol=1e-12
+    )
 
 
 def test_transposed_convolution_spreads_its_kernel_unflipped() -> None:
@@ -73,13 +75,15 @@ def test_transposed_convolution_spreads_its_kernel_unflipped() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_1x1_convolution_commutes_with_upsampling(size: tuple[int, int]) -> None:
-    conv, up, x = SameConv2d(4, 3, kernel_size=1).double(), Upsample2(), draw(2, 4, *size)
+    conv, up, x = SameConv2d(4, 3, kernel_size=1).double(), Interpolate(2, "nearest"), draw(2, 4, *size)
     torch.testing.assert_close(up(conv(x)), conv(up(x)), rtol=0, atol=1e-12)
 
 
 def test_convolution_that_takes_the_upsampling_along() -> None:
     conv, x = UpsampledConv2d(4, 3, kernel_size=3).double(), draw(2, 4, 3, 5)
-    torch.testing.assert_close(conv.after_upsampling(x), conv(Upsample2()(x)), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        conv.after_upsampling(x), conv(Interpolate(2, "nearest")(x)), rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

@@ -19,6 +19,7 @@ class Models:
 
     def run(self) -> int:
         """Prints the table; 0."""
+        import torch
         from rich.console import Console
         from rich.table import Table
 
@@ -28,12 +29,14 @@ class Models:
 
         rows = []
         for name, info in MODELS.items():
-            network = build_model(name, num_classes=self.classes)
+            with torch.device("meta"):  # counting needs no weights
+                network = build_model(name, num_classes=self.classes)
             rows.append(
                 {
                     "name": name,
                     "parameters": count_parameters(network),
                     "multiply_adds": multiply_adds(network, HEIGHT_WIDTH),
+                    "native_stride": network.native_stride,
                     "source": info.source,
                 }
             )
@@ -42,10 +45,18 @@ class Models:
             return 0
         height, width = HEIGHT_WIDTH
         table = Table(box=None, pad_edge=False)
-        for title in ("network", "parameters", f"multiply-adds at {width}x{height}", "source"):
+        for title in (
+            "network",
+            "parameters",
+            f"multiply-adds at {width}x{height}",
+            "native stride",
+            "source",
+        ):
             table.add_column(title, justify="left" if title in ("network", "source") else "right")
         for row in rows:
             work = f"{row['multiply_adds'] / 1e9:.2f} G"
-            table.add_row(row["name"], f"{row['parameters']:,}", work, row["source"])
+            table.add_row(
+                row["name"], f"{row['parameters']:,}", work, str(row["native_stride"]), row["source"]
+            )
         Console().print(table)
         return 0

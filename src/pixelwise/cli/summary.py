@@ -13,6 +13,8 @@ class Summary:
 
     model: Positional[str] = "unet-xception"
     """The architecture; `pixelwise models` lists them."""
+    model_args: tuple[str, ...] = ()
+    """NAME=VALUE arguments of the architecture, e.g. encoder=mobilenet_v2 encoder.alpha=0.5."""
     size: tuple[int, int] = (160, 160)
     """Height and width of the input."""
     classes: int = 3
@@ -24,14 +26,19 @@ class Summary:
         """Prints the table; 0."""
         import dataclasses
 
+        import torch
         from rich.console import Console
         from rich.table import Table
 
         from pixelwise.cli.terminal import print_json
         from pixelwise.models import build_model
         from pixelwise.models.summary import summarize
+        from pixelwise.nn.arguments import parse_arguments
 
-        summary = summarize(build_model(self.model, num_classes=self.classes), self.size)
+        arguments = parse_arguments(self.model_args)
+        with torch.device("meta"):  # a table needs no weights
+            network = build_model(self.model, num_classes=self.classes, arguments=arguments)
+        summary = summarize(network, self.size)
         if self.json:
             print_json(dataclasses.asdict(summary))
             return 0

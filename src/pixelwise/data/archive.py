@@ -12,8 +12,8 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from pixelwise.data.progress import Progress
 from pixelwise.errors import DataError
+from pixelwise.progress import Progress
 
 
 def unpack(archive: Path, target: Path, *, limit: int, progress: Progress | None = None) -> int:

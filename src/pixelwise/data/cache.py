@@ -23,11 +23,11 @@ from pixelwise.data.codec import UnreadableError
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.fingerprint import combine, digest_files
 from pixelwise.data.prepared import CachedSource, DecodingSource, Prepared, PreparedDataset
-from pixelwise.data.progress import Progress
 from pixelwise.data.reader import Reader
 from pixelwise.data.store import VERSION, Arrays, DamagedEntryError, EntryWriter, Store, entry_bytes
 from pixelwise.data.verify import Checked, check_samples, refuse
 from pixelwise.errors import DataError
+from pixelwise.progress import Progress
 
 
 def prepare(

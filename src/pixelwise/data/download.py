@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.data.archive import unpack
-from pixelwise.data.fetch import Wanted, fetch, sha256_of
-from pixelwise.data.progress import Progress
 from pixelwise.errors import ConfigError, DataError
+from pixelwise.fetch import Wanted, fetch, sha256_of
+from pixelwise.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from pixelwise.data.ahead import in_order
 from pixelwise.data.codec import UnreadableError
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.mapping import LabelTable, UnknownValueError
-from pixelwise.data.progress import Progress
 from pixelwise.data.reader import Reader
 from pixelwise.data.resize import resize_mask, resize_picture
 from pixelwise.drawing import Colour
 from pixelwise.errors import DataError
+from pixelwise.progress import Progress
 
 _HOPELESS = 64
 """If the first so many samples all fail, the rest is not waited for: the cause is one for all."""

@@ -8,7 +8,6 @@ names, no data.
 from __future__ import annotations
 
 import difflib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +15,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from pixelwise.encoders import complete_encoder_arguments
+from pixelwise.encoders.pretrained import Pretrained, load_pretrained, read_pretrained
 from pixelwise.errors import ConfigError
+from pixelwise.models.deeplabv3plus import DeepLabV3Plus
+from pixelwise.models.fcn import FCN
+from pixelwise.models.mobilenet_segnet import MobileNetSegNet
+from pixelwise.models.segnet import SegNet
+from pixelwise.models.unet import UNet
 from pixelwise.models.unet_xception import UNetXception
+from pixelwise.nn.arguments import complete
+from pixelwise.progress import Progress
 from pixelwise.types import MAX_CLASSES
 
 
@@ -34,16 +42,31 @@ class ModelInfo:
     """An entry of `MODELS`.
 
     Attributes:
-        build: Called with `num_classes` and the architecture's own keyword arguments.
+        build: Called with `num_classes`, what is fixed, and the architecture's own keyword arguments.
         source: Where the architecture was published.
+        fixed: Arguments of `build` that the name stands for.
+        encoder: The encoder of networks that have no argument of that name; its weights can be pretrained.
     """
 
     build: Callable[..., nn.Module]
     source: str
+    fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    encoder: str | None = None
 
+
+_LONG = "Long 2015, Fully Convolutional Networks"
 
 MODELS: dict[str, ModelInfo] = {
     "unet-xception": ModelInfo(UNetXception, "Chollet 2020, keras.io Oxford Pets tutorial"),
+    "mobilenet-segnet": ModelInfo(
+        MobileNetSegNet, "Gupta 2019, Image Segmentation Keras", encoder="mobilenet_v1"
+    ),
+    "segnet": ModelInfo(SegNet, "Badrinarayanan 2017, SegNet", encoder="vgg16_bn"),
+    "fcn-32s": ModelInfo(FCN, _LONG, {"stride": 32}),
+    "fcn-16s": ModelInfo(FCN, _LONG, {"stride": 16}),
+    "fcn-8s": ModelInfo(FCN, _LONG, {"stride": 8}),
+    "unet": ModelInfo(UNet, "Ronneberger 2015, U-Net"),
+    "deeplabv3plus": ModelInfo(DeepLabV3Plus, "Chen 2018, DeepLabv3+"),
 }
 
 
@@ -53,20 +76,27 @@ def build_model(
     num_classes: int,
     arguments: Mapping[str, Any] | None = None,
     seed: int | None = None,
+    weights: str = "",
+    progress: Progress | None = None,
 ) -> nn.Module:
-    """Builds a network with fresh weights.
+    """Builds a network with fresh weights, its encoder perhaps with pretrained ones.
 
     Args:
         name: A key of `MODELS`.
         num_classes: Channels of its logits, 1 to 255.
         arguments: The architecture's own arguments, e.g. `{"normalisation": "unit"}`.
         seed: Of the weights; torch's global generator is then left as it was. Without one it decides.
+        weights: Pretrained weights of the encoder: `imagenet`, or a file (see `read_pretrained`). What they
+            were trained with (normalisation, arithmetic) becomes an argument of the network.
+        progress: Told of bytes that come, where weights are fetched.
 
     Returns:
         The network in training mode. Its `.architecture` is the `Architecture` that builds it again.
 
     Raises:
-        ConfigError: No such network, or it has no such argument; the message lists what there is.
+        ConfigError: No such network, or it has no such argument; the message lists what there is. Weights
+            that do not fit, or contradict an argument.
+        DataError: Weights that cannot be fetched or read.
     """
     if name not in MODELS:
         close = difflib.get_close_matches(name, MODELS, n=1)
@@ -74,20 +104,71 @@ def build_model(
         raise ConfigError(f"there is no network {name!r}: {hint}There are {', '.join(MODELS)}")
     if not 1 <= num_classes <= MAX_CLASSES:
         raise ConfigError(f"a network needs 1 to {MAX_CLASSES} classes, got {num_classes}")
-    build = MODELS[name].build
+    info = MODELS[name]
     given = dict(arguments or {})
-    parameters = inspect.signature(build).parameters
-    possible = [p for p in parameters if p != "num_classes"]
-    unknown = [argument for argument in given if argument not in possible]
-    if unknown:
-        raise ConfigError(f"{name} has no argument {', '.join(unknown)}; it has {', '.join(possible)}")
+    # Defaults are written down too, so that a later change of a default does not change an old model file.
+    own = _complete(name, info, given)
+    pretrained = None
+    if weights:
+        pretrained = read_pretrained(_encoder_name(name, info, own), weights, progress=progress)
+        own = _complete(name, info, _follow(given, own, pretrained))
     if seed is None:
-        network = build(num_classes=num_classes, **given)
+        network = info.build(num_classes=num_classes, **info.fixed, **own)
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = build(num_classes=num_classes, **given)
-    # Defaults are written down too, so that a later change of a default does not change an old model file.
-    defaults = {name: parameters[name].default for name in possible}
-    network.architecture = Architecture(name, {**defaults, **given})  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
+            network = info.build(num_classes=num_classes, **info.fixed, **own)
+    if pretrained is not None:
+        load_pretrained(network.encoder, pretrained)  # pyright: ignore[reportArgumentType]
+    network.architecture = Architecture(name, own)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
     return network
+
+
+def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All arguments of a network and of its encoder, checked."""
+    own = complete(info.build, given, owner=name, without=("num_classes", *info.fixed))
+    if own.get("encoder") is not None:
+        of_encoder = complete_encoder_arguments(own["encoder"], own["encoder_arguments"])
+        # What the network decides for its encoder is its own argument, and the encoder's number of input
+        # channels is the network contract's three.
+        for decided in ("in_channels", *(key for key in of_encoder if key in own and key != "activation")):
+            if decided in (own["encoder_arguments"] or {}):
+                raise ConfigError(f"{name} decides the encoder's {decided} itself")
+            del of_encoder[decided]
+        own["encoder_arguments"] = of_encoder
+    return own
+
+
+def _encoder_name(name: str, info: ModelInfo, own: Mapping[str, Any]) -> str:
+    encoder = own.get("encoder", info.encoder)
+    if encoder is None:
+        raise ConfigError(
+            f"{name} has no encoder that weights are known for"
+            + ("; name one with the argument encoder" if "encoder" in own else "")
+        )
+    return encoder
+
+
+def _follow(given: Mapping[str, Any], own: Mapping[str, Any], pretrained: Pretrained) -> dict[str, Any]:
+    """The given arguments and those that the weights ask for.
+
+    Raises:
+        ConfigError: A given argument contradicts them.
+    """
+    followed = dict(given)
+    if pretrained.normalisation is not None:
+        _agree("normalisation", given, pretrained.normalisation, pretrained.origin)
+        followed["normalisation"] = pretrained.normalisation
+    if "encoder_arguments" in own:
+        of_encoder = dict(given.get("encoder_arguments") or {})
+        for key, value in pretrained.arguments.items():
+            _agree(key, of_encoder, value, pretrained.origin)
+        followed["encoder_arguments"] = {**of_encoder, **pretrained.arguments}
+    return followed
+
+
+def _agree(key: str, given: Mapping[str, Any], wanted: object, origin: str) -> None:
+    if key in given and given[key] != wanted:
+        raise ConfigError(
+            f"{origin}: the weights were trained with {key}={wanted}, so {given[key]} cannot be"
+        )

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from pixelwise.nn.frame import crop, full_precision, pad_to_multiple
 from pixelwise.nn.normalise import Convention, Normalise
+from pixelwise.nn.resample import Upsampling, make_upsampling
 from pixelwise.nn.same import SameConv2d, SameMaxPool2d, SeparableConv2d
-from pixelwise.nn.upsample import Add, Conv2dTranspose, Upsample2, UpsampledConv2d, add_upsampled
+from pixelwise.nn.upsample import Add, Conv2dTranspose, UpsampledConv2d, add_upsampled
 
 STRIDE = 16
 
@@ -34,18 +35,29 @@ class UNetXception(nn.Module):
 
     Args:
         num_classes: K.
+        upsampling: How the decoder doubles its maps; the tutorial's way is nearest, and only that one is
+            computed with less work.
         normalisation: What happens to raw RGB first; the tutorial feeds 0..255 as it is.
     """
 
-    def __init__(self, *, num_classes: int, normalisation: Convention = "identity") -> None:
+    native_stride = 1
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        upsampling: Upsampling = "nearest",
+        normalisation: Convention = "identity",
+    ) -> None:
         super().__init__()
+        self.nearest = upsampling == "nearest"
         self.normalise = Normalise(normalisation)
         self.stem = Stem(32)
         self.encoder = nn.ModuleList(
             EncoderBlock(i, o) for i, o in zip((32, *_ENCODER), _ENCODER, strict=False)
         )
         self.decoder = nn.ModuleList(
-            DecoderBlock(i, o) for i, o in zip((256, *_DECODER), _DECODER, strict=False)
+            DecoderBlock(i, o, upsampling) for i, o in zip((256, *_DECODER), _DECODER, strict=False)
         )
         self.head = UpsampledConv2d(_DECODER[-1], num_classes, kernel_size=3)
 
@@ -60,6 +72,10 @@ class UNetXception(nn.Module):
         x = self.stem(x)
         for block in self._encoder():
             x = block(x)
+        if not self.nearest:
+            for block in self._decoder():
+                x = block.published(x)
+            return self.head(x)
         # Both addends of a decoder block's sum are upsampled, so the sum is upsampled instead: `x` is always
         # the small one, and whatever reads it takes the upsampling along.
         first, *rest = self._decoder()
@@ -133,7 +149,7 @@ class EncoderBlock(nn.Module):
 class DecoderBlock(nn.Module):
     """Twice ReLU, transposed convolution, batch normalisation; upsampling; plus an upsampled 1x1 residual."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, upsampling: Upsampling) -> None:
         super().__init__()
         self.relu1 = nn.ReLU()
         self.conv1 = Conv2dTranspose(in_channels, out_channels)
@@ -141,8 +157,8 @@ class DecoderBlock(nn.Module):
         self.relu2 = nn.ReLU()
         self.conv2 = Conv2dTranspose(out_channels, out_channels)
         self.bn2 = _batch_norm(out_channels)
-        self.upsample_residual = Upsample2()
-        self.upsample = Upsample2()
+        self.upsample_residual = make_upsampling(upsampling, in_channels)
+        self.upsample = make_upsampling(upsampling, out_channels)
         self.residual = SameConv2d(in_channels, out_channels, kernel_size=1)
         self.add = Add()
 

@@ -22,6 +22,38 @@ def crop(x: Tensor, height: int, width: int) -> Tensor:
     return x if tuple(x.shape[2:]) == (height, width) else x[:, :, :height, :width]
 
 
+def enlarge(logits: Tensor, factor: int) -> Tensor:
+    """`(N, K, H, W)` at a network's own stride to its input's size, `factor` times larger; bilinear."""
+    if factor == 1:
+        return logits
+    return F.interpolate(logits, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def mirror(x: Tensor, *, before: int, rows: int, columns: int) -> Tensor:
+    """Continues a picture beyond its borders by mirroring, as often as it takes; the edge is not repeated.
+
+    `reflect` padding stops at the picture's own size; here a picture of one pixel fills any frame.
+
+    Args:
+        x: `(N, C, H, W)`.
+        before: Rows above and columns left that are added.
+        rows: Rows of the result.
+        columns: Columns of the result.
+
+    Returns:
+        `(N, C, rows, columns)`.
+    """
+    y = _mirror_places(x.shape[2], before, rows, x.device)
+    return x[:, :, y][:, :, :, _mirror_places(x.shape[3], before, columns, x.device)]
+
+
+def _mirror_places(size: int, before: int, count: int, device: torch.device) -> Tensor:
+    """Which of 0..size-1 stands at each of `count` places from `-before` on: 2 1, then 0 1 2, then 1 0 1."""
+    period = max(2 * (size - 1), 1)
+    place = (torch.arange(count, device=device) - before) % period
+    return torch.minimum(place, period - place) if size > 1 else place * 0
+
+
 def full_precision(logits: Tensor) -> Tensor:
     """Half-precision logits (autocast) as float32; float64 stays, for tests that compare to many digits."""
     return logits if logits.dtype == torch.float64 else logits.float()

@@ -8,14 +8,19 @@ answers.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Padding = Literal["same", "symmetric"]
 
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
     """Zeros before and after one axis of length `size`, so that the output is `ceil(size / stride)` long."""
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    reach = dilation * (kernel - 1) + 1
+    total = max((-(-size // stride) - 1) * stride + reach - size, 0)
     return total // 2, total - total // 2
 
 
@@ -27,31 +32,53 @@ def glorot_uniform_(weight: Tensor, *, fan_in: int, fan_out: int) -> None:
 
 
 class SameConv2d(nn.Module):
-    """A convolution with bias and `same` padding.
+    """A convolution whose output is as large as its input, but for the stride.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        kernel_size: Height and width of the kernel.
+        kernel_size: Height and width of the kernel, odd.
         stride: Step in both directions.
+        dilation: Distance of the kernel's taps.
+        groups: As many as channels make a depthwise convolution.
+        bias: Whether one is added.
+        padding: Where the zeros of a strided convolution go: as Keras' `same` has it, or as many on either
+            side. Without a stride both are the same.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, kernel_size: int, stride: int = 1) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_size: int,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding: Padding = "same",
+    ) -> None:
         super().__init__()
-        self.stride = stride
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
-        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.stride, self.dilation, self.groups, self.padding = stride, dilation, groups, padding
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         area = kernel_size**2
-        glorot_uniform_(self.weight, fan_in=in_channels * area, fan_out=out_channels * area)
+        # A depthwise kernel is (h, w, channels, multiplier) in Keras, whose fans are read off that.
+        outputs = out_channels // groups if groups > 1 else out_channels
+        glorot_uniform_(self.weight, fan_in=in_channels * area, fan_out=outputs * area)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, C, H, W)` to `(N, C', ceil(H / stride), ceil(W / stride))`."""
         kernel = self.weight.shape[-1]
-        top, bottom = same_padding(x.shape[2], kernel, self.stride)
-        left, right = same_padding(x.shape[3], kernel, self.stride)
-        if (top, left) == (bottom, right):
-            return F.conv2d(x, self.weight, self.bias, self.stride, (top, left))
-        return F.conv2d(F.pad(x, (left, right, top, bottom)), self.weight, self.bias, self.stride)
+        if self.stride == 1 or self.padding == "symmetric":
+            padding = (self.dilation * (kernel // 2),) * 2
+        else:
+            top, bottom = same_padding(x.shape[2], kernel, self.stride, self.dilation)
+            left, right = same_padding(x.shape[3], kernel, self.stride, self.dilation)
+            padding = (top, left)
+            if padding != (bottom, right):
+                x, padding = F.pad(x, (left, right, top, bottom)), (0, 0)
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class SeparableConv2d(nn.Module):

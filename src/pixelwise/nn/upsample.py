@@ -43,7 +43,7 @@ def phase_kernel(kernel: Tensor) -> Tensor:
     return phases @ kernel.transpose(0, 1) @ phases.T
 
 
-def upsample_conv(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+def upsample_conv(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """`conv2d(up(x), kernel, bias, padding=1)` without the large map: `(N, C, H, W)` to `(N, C', 2H, 2W)`."""
     return F.conv_transpose2d(x, phase_kernel(kernel), bias, stride=2, padding=1)
 
@@ -62,14 +62,6 @@ def add_upsampled(large: Tensor, small: Tensor) -> Tensor:
         `(N, C, 2H, 2W)`.
     """
     return large + F.interpolate(small, scale_factor=2, mode="nearest")
-
-
-class Upsample2(nn.Module):
-    """Nearest upsampling by two."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(N, C, H, W)` to `(N, C, 2H, 2W)`: every pixel becomes a 2x2 block."""
-        return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class Conv2dTranspose(nn.Module):

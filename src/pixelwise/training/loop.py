@@ -1,7 +1,8 @@
 """The visible loop: epochs, steps, validation, checkpoints. Lightning Fabric brings device and precision.
 
-Nothing here draws a random number: the order of an epoch is a function of (seed, epoch) and an augmentation
-one of (seed, epoch, picture), so a resumed run sees what the undisturbed one saw.
+No generator lives on from step to step: the order of an epoch is a function of (seed, epoch), an augmentation
+one of (seed, epoch, picture), dropout one of (seed, epoch, step), so a resumed run sees what the undisturbed
+one saw.
 """
 
 from __future__ import annotations
@@ -135,7 +136,9 @@ def _step(job: Job, batch: Batch, weights: torch.Tensor | None, step: int, total
         seed=config.seed,
         epoch=job.progress.epoch,
     )
-    loss = cross_entropy(job.engine(images), masks, class_weights=weights)
+    with _drawing(device, config.seed, job.progress.epoch, job.progress.step):
+        logits = job.engine(images)
+    loss = cross_entropy(logits, masks, class_weights=weights)
     value = float(loss.detach())
     broken = guard.broken_loss(value, step=step + 1, lr=lr)
     if broken:
@@ -252,6 +255,15 @@ def steps_per_epoch(pictures: int, batch_size: int) -> int:
 def class_weight_tensor(config: TrainConfig, device: torch.device) -> torch.Tensor | None:
     """The class weights `(K,) float32` on the device, or None."""
     return torch.tensor(config.class_weights, device=device) if config.class_weights else None
+
+
+@contextmanager
+def _drawing(device: torch.device, *place: int) -> Generator[None, None, None]:
+    """What the network draws while the block runs (dropout) is a function of the place: seed, epoch, step."""
+    seed = int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager

@@ -23,8 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixelwise import __version__
-from pixelwise import config as configuration
+from pixelwise import __version__, plain
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import write_whole
@@ -97,7 +96,7 @@ def create(path: Path, data: Path, config: TrainConfig) -> RunFolder:
 
 def write_config(run: RunFolder, data: Path, config: TrainConfig) -> None:
     """Writes down what the run is to do; `DataError` if the folder cannot be written."""
-    document = {"data": str(data.resolve()), "train": configuration.to_json(config)}
+    document = {"data": str(data.resolve()), "train": plain.to_json(config)}
     write_whole(run.config, _json_bytes(document))
 
 
@@ -112,7 +111,7 @@ def open_existing(path: Path) -> tuple[RunFolder, Path, TrainConfig]:
         raise ConfigError(f"{path} holds no run to resume: a run's folder has a config.json")
     try:
         document = json.loads(run.config.read_text(encoding="utf-8"))
-        return run, Path(document["data"]), configuration.from_json(TrainConfig, document["train"])
+        return run, Path(document["data"]), plain.from_json(TrainConfig, document["train"])
     except (ConfigError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{run.config} is damaged ({error}): start the run anew") from error
 

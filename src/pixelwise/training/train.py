@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
 
-from pixelwise import config as configuration
+from pixelwise import plain
 from pixelwise.config import TrainConfig
 from pixelwise.data import Dataset, open_dataset
 from pixelwise.data.cache import prepare
@@ -21,6 +21,7 @@ from pixelwise.errors import ConfigError, DataError
 from pixelwise.metrics import Metrics
 from pixelwise.model_file import ModelHeader, read_header, save_model
 from pixelwise.models import Architecture, build_model
+from pixelwise.nn.arguments import parse_arguments
 from pixelwise.report.history import HistoryRow
 from pixelwise.segmenter import choose_device
 from pixelwise.torch_runtime import choose_precision
@@ -97,7 +98,7 @@ def train(
     """
     if config is not None and settings:
         raise ConfigError("give either a config or single settings, not both")
-    config = config or configuration.from_flat(TrainConfig, settings)
+    config = config or plain.from_flat(TrainConfig, settings)
     listener = listener or LogListener()
     if RunFolder(Path(out)).config.exists():
         create(Path(out), Path(data), config)  # says what to do instead, before any picture is read
@@ -167,8 +168,16 @@ class _Parts:
         """Opens the data, checks that it can be trained on, and builds network and optimiser."""
         device = choose_device(config.device)
         precision, why = _precision(config, device)
+        arguments = parse_arguments(config.model_args)
         # Built before the data is read: a wrong model name should not cost a walk over all pictures.
-        build_model(config.model, num_classes=1)
+        with torch.device("cpu" if config.weights else "meta"):
+            build_model(
+                config.model,
+                num_classes=1,
+                arguments=arguments,
+                weights=config.weights,
+                progress=listener.work,
+            )
         dataset = open_dataset(data, config.data)
         for note in dataset.notes:
             listener.note(note)
@@ -179,7 +188,13 @@ class _Parts:
                 f"{', '.join(classes.names)}"
             )
         train, val, data_hash = _prepare(dataset, config, listener)
-        network = build_model(config.model, num_classes=len(classes), seed=config.seed)
+        network = build_model(
+            config.model,
+            num_classes=len(classes),
+            arguments=arguments,
+            seed=config.seed,
+            weights=config.weights,
+        )
         fabric = Fabric(
             accelerator=device.type,
             devices=1,
@@ -293,7 +308,7 @@ def _model_writer(
     """Writes last.safetensors after an epoch, and best.safetensors where it is the best."""
     config = parts.config
     header = ModelHeader(
-        architecture=Architecture(config.model),
+        architecture=cast("Architecture", parts.network.architecture),
         classes=parts.dataset.reader.classes,
         size_policy=SizePolicy("resize", config.size),
     )
@@ -301,7 +316,7 @@ def _model_writer(
     def write(metrics: Metrics, best: bool) -> None:
         facts = {
             **provenance,
-            "train": configuration.to_json(config),
+            "train": plain.to_json(config),
             "epoch": progress.epoch,
             "validation": metrics.to_json(),
             "validation_loss": progress.rows[-1].val_loss,

@@ -13,7 +13,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixelwise.data.progress import Progress
+from pixelwise.progress import Progress
 
 RETRIES = 5
 """Tries in a row that bring less than a megabyte, before a server is given up."""

@@ -1,0 +1,70 @@
+"""Encoders by name: what turns a picture into features at strides 2, 4, 8, 16 and 32.
+
+Every encoder is an `nn.Module`: a normalised `(N, C, H, W)` in, a list of maps out, with `.channels` and
+`.strides` beside it. The input's sides must be multiples of its largest stride; networks pad. Knows no
+decoder and no classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+from torch import Tensor, nn
+
+from pixelwise.encoders.mobilenet_v1 import MobileNetV1
+from pixelwise.encoders.mobilenet_v2 import MobileNetV2
+from pixelwise.encoders.vgg16 import VGG16
+from pixelwise.errors import ConfigError
+from pixelwise.nn.activation import Activation
+from pixelwise.nn.arguments import complete
+
+
+class Encoder(Protocol):
+    """Features of a picture, finest first."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def __call__(self, x: Tensor) -> list[Tensor]:
+        """`(N, C, H, W)` normalised to maps `(N, channels[i], H / strides[i], W / strides[i])`."""
+        ...
+
+
+def vgg16(*, in_channels: int = 3, activation: Activation = "relu") -> nn.Module:
+    """VGG16 without batch normalisation, as published."""
+    return VGG16(in_channels=in_channels, batch_norm=False, activation=activation)
+
+
+def vgg16_bn(*, in_channels: int = 3, activation: Activation = "relu") -> nn.Module:
+    """VGG16 with batch normalisation."""
+    return VGG16(in_channels=in_channels, batch_norm=True, activation=activation)
+
+
+ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "mobilenet_v1": MobileNetV1,
+    "mobilenet_v2": MobileNetV2,
+    "vgg16": vgg16,
+    "vgg16_bn": vgg16_bn,
+}
+
+
+def build_encoder(name: str, arguments: Mapping[str, Any] | None = None) -> Encoder:
+    """Builds an encoder, an `nn.Module`, with fresh weights from torch's global generator.
+
+    Args:
+        name: A key of `ENCODERS`.
+        arguments: Its own arguments, e.g. `{"alpha": 0.5}`.
+
+    Raises:
+        ConfigError: No such encoder, or it has no such argument; the message lists what there is.
+    """
+    complete_arguments = complete_encoder_arguments(name, arguments)
+    return cast("Encoder", ENCODERS[name](**complete_arguments))
+
+
+def complete_encoder_arguments(name: str, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
+    """All arguments of an encoder, defaults where none was given; the errors of `build_encoder`."""
+    if name not in ENCODERS:
+        raise ConfigError(f"there is no encoder {name!r}; there are {', '.join(ENCODERS)}")
+    return complete(ENCODERS[name], arguments or {}, owner=f"encoder {name}")

@@ -1,0 +1,289 @@
+"""Pretrained weights of encoders: published ones, fetched once and checked, or a file of the user's.
+
+A file is read as safetensors, or by torch's reader for plain tensors, which refuses everything else that a
+pickle can hold: nothing in it is run. Weights bring the conventions that they were trained with (the range
+of their pictures, the framework's arithmetic), and the network follows. Knows no decoder.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from pixelwise.encoders.mobilenet_v2 import torchvision_name
+from pixelwise.encoders.vgg16 import torchvision_names
+from pixelwise.errors import ConfigError, DataError
+from pixelwise.fetch import Wanted, fetch, sha256_of
+from pixelwise.progress import Progress
+
+IMAGENET = "imagenet"
+_MAX_BYTES = 4 << 30
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights that somebody published.
+
+    Attributes:
+        url: Where.
+        size: Bytes.
+        sha256: Of its bytes, in lower-case hexadecimal.
+    """
+
+    url: str
+    size: int
+    sha256: str
+
+
+PUBLISHED: dict[str, Published] = {  # torchvision's, BSD-3-Clause
+    "mobilenet_v2": Published(
+        "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+        14_212_972,
+        "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+    ),
+    "vgg16": Published(
+        "https://download.pytorch.org/models/vgg16-397923af.pth",
+        553_433_881,
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    ),
+    "vgg16_bn": Published(
+        "https://download.pytorch.org/models/vgg16_bn-6c64b313.pth",
+        553_507_836,
+        "6c64b3138f2f4fcb3bcc4cafde11619c4f440eb1631787e93a682fd88305888a",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights under the encoder's own names, and what they ask of the network.
+
+    Attributes:
+        origin: Where they come from, for messages.
+        tensors: The encoder's state dict, perhaps with more in it than a shortened encoder has.
+        normalisation: The convention of their pictures; None where the file does not say.
+        arguments: Arguments that the encoder must have.
+    """
+
+    origin: str
+    tensors: Mapping[str, Tensor]
+    normalisation: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def read_pretrained(
+    encoder: str, source: str, *, cache: Path | None = None, progress: Progress | None = None
+) -> Pretrained:
+    """Reads weights for an encoder, and fetches them first where they are published ones.
+
+    Args:
+        encoder: A key of `ENCODERS`.
+        source: `imagenet`, or a file: torchvision's `.pth` (or the same tensors as `.safetensors`), or a
+            pixelwise model file whose network has this encoder.
+        cache: Folder for fetched files; the user's cache folder where not given.
+        progress: Told of bytes that come.
+
+    Raises:
+        ConfigError: There are no such weights, or the file is of another kind or holds others.
+        DataError: They cannot be fetched, or the file cannot be read.
+    """
+    if source == IMAGENET:
+        path = fetch_published(encoder, cache=cache, progress=progress)
+    else:
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"{source}: no such weights; give {IMAGENET}, or a .pth or .safetensors file")
+    tensors, header = _read_tensors(path)
+    if header is not None:
+        return _from_model_file(encoder, path, tensors, header)
+    return _from_torchvision(encoder, path, tensors)
+
+
+def fetch_published(
+    encoder: str, *, cache: Path | None = None, progress: Progress | None = None, pause: float = 2.0
+) -> Path:
+    """The file of an encoder's ImageNet weights in the cache; fetched and checked where it is not there yet.
+
+    Raises:
+        ConfigError: None are published for this encoder.
+        DataError: They could not be fetched, or not be written.
+    """
+    if encoder not in PUBLISHED:
+        raise ConfigError(
+            f"there are no published {IMAGENET} weights for {encoder}; there are for {', '.join(PUBLISHED)}"
+        )
+    wanted = PUBLISHED[encoder]
+    name = wanted.url.rsplit("/", 1)[-1]
+    folder = cache or Path(platformdirs.user_cache_dir("pixelwise")) / "weights"
+    path, part = folder / name, folder / f"{name}.part"
+    try:
+        if path.is_file() and sha256_of(path) == wanted.sha256:
+            return path
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = fetch(
+            wanted.url, part, Wanted(name, wanted.size, wanted.sha256), progress=progress, pause=pause
+        )
+        if reason is None:
+            part.replace(path)
+            return path
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be written ({error.strerror or error}); make room, or fetch {wanted.url} by "
+            "hand and give its path as the weights"
+        ) from error
+    raise DataError(
+        f"{wanted.url} could not be fetched ({reason}); check the connection, or fetch it on another machine "
+        "and give its path as the weights"
+    )
+
+
+def load_pretrained(encoder: nn.Module, pretrained: Pretrained) -> None:
+    """Gives an encoder its pretrained weights; the first layer is adapted to its number of channels.
+
+    Deeper layers that the encoder was shortened by are left out; everything that it has must be there.
+
+    Raises:
+        ConfigError: Tensors are missing or of another shape, as with another alpha.
+    """
+    expected = encoder.state_dict()
+    given = dict(pretrained.tensors)
+    first = next(iter(expected))
+    if first in given and given[first].shape[1] == 3 != expected[first].shape[1]:
+        given[first] = adapt_first_layer(given[first], expected[first].shape[1])
+    counters = {name for name in expected if name.endswith("num_batches_tracked")}
+    for name, tensor in expected.items():
+        if name in counters:
+            given.setdefault(name, tensor)
+        elif name not in given:
+            raise ConfigError(f"{pretrained.origin}: the weights lack {name}, so they are of another encoder")
+        elif given[name].shape != tensor.shape:
+            raise ConfigError(
+                f"{pretrained.origin}: {name} is {tuple(given[name].shape)}, but the encoder needs "
+                f"{tuple(tensor.shape)}; its width (alpha) must be that of the weights"
+            )
+    encoder.load_state_dict({name: given[name] for name in expected})
+
+
+def adapt_first_layer(weight: Tensor, in_channels: int) -> Tensor:
+    """A first kernel for RGB made into one for another number of channels.
+
+    One channel gets the sum, which answers to a grey picture as before to its three equal channels. More
+    channels repeat R, G, B in turn, scaled by 3 / channels so that the response keeps its size.
+
+    Args:
+        weight: `(out, 3, h, w)`.
+        in_channels: 1 and more.
+
+    Returns:
+        `(out, in_channels, h, w)`.
+    """
+    if in_channels == 1:
+        return weight.sum(dim=1, keepdim=True)
+    if in_channels == 3:
+        return weight
+    return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
+    """All tensors of a file, and the header text of a pixelwise model file."""
+    if path.stat().st_size > _MAX_BYTES:
+        raise ConfigError(f"{path}: {path.stat().st_size:,} bytes are more than any encoder's weights")
+    if path.suffix != ".safetensors":
+        return _read_torch(path), None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            return {key: file.get_tensor(key) for key in file.keys()}, metadata.get("pixelwise")  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path} is truncated or damaged ({error}): copy or download it again") from error
+
+
+def _read_torch(path: Path) -> dict[str, Tensor]:
+    """A state dict that `torch.save` wrote, by the reader that takes tensors only."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ConfigError(
+            f"{path} holds more than tensors (or is no torch file), which is not opened because it could run "
+            "code: save its state_dict() alone, best as .safetensors"
+        ) from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} is truncated, damaged or no torch file ({error}): download it again"
+        ) from error
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise ConfigError(f"{path} holds no state dict (names and tensors): save the network's state_dict()")
+    return {str(key): tensor for key, tensor in content.items()}
+
+
+def _from_torchvision(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> Pretrained:
+    """Torchvision's names as ours; its pictures are standardised, its arithmetic is PyTorch's."""
+    if encoder not in _RENAME:
+        raise ConfigError(
+            f"{path}: no foreign weights can be read for {encoder}; for {', '.join(_RENAME)} they can"
+        )
+    rename = _RENAME[encoder]
+    renamed = {name: tensor for key, tensor in tensors.items() if (name := rename(key)) is not None}
+    if not renamed:
+        raise ConfigError(
+            f"{path}: no tensor has a name of torchvision's {encoder} (features.0…); it holds "
+            f"{', '.join(list(tensors)[:3])} …"
+        )
+    arguments = {"arithmetic": "torch"} if encoder == "mobilenet_v2" else {}
+    return Pretrained(str(path), renamed, IMAGENET, arguments)
+
+
+def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], header: str) -> Pretrained:
+    """The encoder of a network that pixelwise trained, with the conventions that it was trained with."""
+    try:
+        arguments = json.loads(header)["architecture"]["arguments"]
+        own = dict(arguments.get("encoder_arguments") or {})
+        convention = str(arguments["normalisation"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path} has a damaged header ({error}): copy it again") from error
+    parts = {
+        name.removeprefix("encoder."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith("encoder.")
+    }
+    if not parts:
+        raise ConfigError(f"{path}: its network has no encoder of its own to take weights from")
+    named = arguments.get("encoder")
+    if named is not None and named != encoder:
+        raise ConfigError(f"{path}: its encoder is {named}, and {encoder} was asked for")
+    own.pop("in_channels", None)
+    return Pretrained(str(path), parts, convention, own)
+
+
+def _torchvision_vgg(batch_norm: bool) -> Callable[[str], str | None]:
+    layers = torchvision_names(batch_norm)
+
+    def rename(key: str) -> str | None:
+        layer, _, part = key.rpartition(".")
+        return f"{layers[layer]}.{part}" if layer in layers else None
+
+    return rename
+
+
+def _torchvision_mobilenet(key: str) -> str | None:
+    try:
+        return torchvision_name(key)
+    except (IndexError, ValueError):
+        return None
+
+
+_RENAME: dict[str, Callable[[str], str | None]] = {
+    "mobilenet_v2": _torchvision_mobilenet,
+    "vgg16": _torchvision_vgg(False),
+    "vgg16_bn": _torchvision_vgg(True),
+}
