@@ -19,7 +19,7 @@ import numpy as np
 from keras import layers
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "models"))
+sys.path.insert(0, str(HERE.parent))
 
 from drawn_weights import draw, draw_masks, draw_pictures  # noqa: E402
 

@@ -15,6 +15,7 @@ import tyro
 from pixelwise.cli.demo import Demo
 from pixelwise.cli.download import Download
 from pixelwise.cli.evaluate import Evaluate
+from pixelwise.cli.import_keras import ImportKeras
 from pixelwise.cli.models import Models
 from pixelwise.cli.predict import Predict
 from pixelwise.cli.summary import Summary
@@ -30,6 +31,7 @@ _Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Download, tyro.conf.subcommand("download")]
+    | Annotated[ImportKeras, tyro.conf.subcommand("import-keras")]
 )
 
 INTERRUPTED = 130

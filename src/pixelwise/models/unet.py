@@ -129,7 +129,7 @@ class UNet(nn.Module):
         return self.head(x)
 
     def _contract(self, x: Tensor) -> tuple[Tensor, list[Tensor | None], list[Tensor | None]]:
-        """The deepest map; of each finer level its map and its maxima's positions, None where it lacks them."""
+        """The deepest map; of each finer level its map and its maxima's positions, None for what it lacks."""
         if isinstance(self.encoder, ContractingPath):
             return self.encoder(x)
         *skips, deepest = self.encoder(x)
