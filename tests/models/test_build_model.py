@@ -15,7 +15,7 @@ def test_unknown_network_names_the_closest() -> None:
 
 
 def test_unknown_argument_lists_the_possible_ones() -> None:
-    with pytest.raises(ConfigError, match="no argument depth; it has normalisation"):
+    with pytest.raises(ConfigError, match="no argument depth; it has upsampling, normalisation"):
         build_model("unet-xception", num_classes=3, arguments={"depth": 5})
 
 
@@ -37,4 +37,4 @@ def test_wrong_value_of_an_argument() -> None:
 
 def test_architecture_holds_defaults_too() -> None:
     network: nn.Module = build_model("unet-xception", num_classes=3)
-    assert network.architecture == Architecture("unet-xception", {"normalisation": "identity"})
+    assert network.architecture == Architecture("unet-xception", {"upsampling": "nearest", "normalisation": "identity"})
