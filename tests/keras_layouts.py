@@ -6,6 +6,7 @@ Knows NumPy only. `ours` is the name of a layer of ours: the convolution or the 
 from __future__ import annotations
 
 import numpy as np
+
 from drawn_weights import Array, draw
 
 DEEP = ("encoder.blocks.", "aspp.", "refine.", "skip.")

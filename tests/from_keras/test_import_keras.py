@@ -14,10 +14,10 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from drawn_weights import draw_pictures
-from keras_layouts import keras_arrays
 
 import pixelwise as pw
+from drawn_weights import draw_pictures
+from keras_layouts import keras_arrays
 from pixelwise.cli import main
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.from_keras import SLOTS, import_keras

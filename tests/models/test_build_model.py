@@ -37,4 +37,6 @@ def test_wrong_value_of_an_argument() -> None:
 
 def test_architecture_holds_defaults_too() -> None:
     network: nn.Module = build_model("unet-xception", num_classes=3)
-    assert network.architecture == Architecture("unet-xception", {"upsampling": "nearest", "normalisation": "identity"})
+    assert network.architecture == Architecture(
+        "unet-xception", {"upsampling": "nearest", "normalisation": "identity"}
+    )

@@ -1,0 +1,94 @@
+"""Every network from the command line: trained on a few pictures, loaded, used on a photo of another size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import pixelwise as pw
+from pixelwise.cli import main
+from pixelwise.models import MODELS
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "weights" / "mobilenet_v2-b0353104.pth"
+
+CASES = {
+    "unet-xception": [],
+    "mobilenet-segnet": ["alpha=0.25"],
+    "segnet": [],
+    "fcn-32s": ["head=light"],
+    "fcn-16s": ["head=light", "encoder=mobilenet_v1", "encoder.alpha=0.25"],
+    "fcn-8s": ["head=light", "encoder=mobilenet_v2", "encoder.alpha=0.5"],
+    "unet": ["width=8", "padding=valid"],
+    "deeplabv3plus": ["output_stride=16", "encoder.alpha=0.35"],
+}
+
+
+def train(data: Path, folder: Path, name: str, arguments: list[str], *more: str) -> int:
+    command = ["train", str(data), "--model", name, "--out", str(folder / "run"), "--val-last", "3"]
+    command += ["--size", "32", "48", "--epochs", "1", "--batch-size", "4", "--lr", "1e-4"]
+    command += ["--cache-dir", str(folder / "cache"), *more]
+    return main([*command, "--model-args", *arguments] if arguments else command)
+
+
+def test_no_network_is_forgotten() -> None:
+    assert set(CASES) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_network_trains_and_its_file_is_all_it_takes(
+    name: str, shared_data_folder: Path, tmp_path: Path
+) -> None:
+    assert train(shared_data_folder, tmp_path, name, CASES[name]) == 0
+    model = pw.load(tmp_path / "run" / "best.safetensors")
+    assert model.network.architecture.name == name  # pyright: ignore[reportAttributeAccessIssue]
+    photo = np.random.default_rng(0).integers(0, 256, (37, 51, 3), dtype=np.uint8)
+    seg = model.predict(photo, probabilities=True)
+    assert seg.labels.shape == (37, 51)
+    assert seg.probabilities is not None
+    np.testing.assert_allclose(seg.probabilities.sum(axis=0), 1, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["fcn-8s", "deeplabv3plus"])
+def test_dropout_does_not_spoil_a_resume(name: str, shared_data_folder: Path, tmp_path: Path) -> None:
+    for folder, epochs in (("whole", "2"), ("parts", "1")):
+        (tmp_path / folder).mkdir()
+        torch.manual_seed(len(folder))  # what the global generator does must not matter
+        assert train(shared_data_folder, tmp_path / folder, name, CASES[name], "--epochs", epochs) == 0
+    torch.manual_seed(99)
+    assert main(["train", "--resume", str(tmp_path / "parts" / "run"), "--epochs", "2"]) == 0
+    whole, parts = (load_file(tmp_path / f / "run" / "last.safetensors") for f in ("whole", "parts"))
+    assert all(torch.equal(tensor, parts[key]) for key, tensor in whole.items())
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="the real weights are not beside the checkout")
+def test_pretrained_weights_from_the_command_line(shared_data_folder: Path, tmp_path: Path) -> None:
+    assert train(shared_data_folder, tmp_path, "deeplabv3plus", [], "--weights", str(REAL)) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["train"]["weights"] == str(REAL)
+    model = pw.load(tmp_path / "run" / "best.safetensors")
+    arguments = model.network.architecture.arguments  # pyright: ignore[reportAttributeAccessIssue]
+    assert arguments["normalisation"] == "imagenet"  # pyright: ignore
+    assert arguments["encoder_arguments"]["arithmetic"] == "torch"  # pyright: ignore
+    # Three small steps from the published weights, and not from drawn ones.
+    kernel = torch.load(REAL, weights_only=True)["features.0.0.weight"]
+    assert (model.network.encoder.stem.conv.weight - kernel).abs().max() < 0.01  # pyright: ignore
+
+
+def test_a_wrong_argument_is_told_before_any_picture_is_read(
+    shared_data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, argument, said in (
+        ("unet", "depth=3", "unet has no argument depth; it has padding, upsampling, "),
+        ("unet", "padding", "an argument of the network is NAME=VALUE, got 'padding'"),
+        ("fcn-8s", "encoder=resnet", "there is no encoder 'resnet'; there are mobilenet_v1, "),
+    ):
+        assert train(shared_data_folder, tmp_path, name, [argument]) == 2
+        error = capsys.readouterr().err
+        assert said in " ".join(error.split())
+        assert "pictures" not in error
+    assert not (tmp_path / "run").exists()
