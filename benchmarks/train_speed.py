@@ -17,13 +17,14 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from machine import commit, hardware, spread
 
 from pixelwise.models import build_model
 from pixelwise.models.summary import multiply_adds
@@ -83,12 +84,6 @@ class Contestant:
         self.process.communicate(timeout=60)
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """Median and extremes, to four digits."""
-    numbers = {"median": median(values), "min": min(values), "max": max(values)}
-    return {key: float(f"{value:.4g}") for key, value in numbers.items()}
-
-
 def evaluate(rounds: list[Round], count: int, size: int) -> dict[str, Any]:
     """Images a second, ratios within a round, and the share of the peak."""
     rates = {
@@ -126,40 +121,6 @@ def evaluate(rounds: list[Round], count: int, size: int) -> dict[str, Any]:
         },
     }
     return results
-
-
-def hardware() -> dict[str, Any]:
-    """Processor, threads and memory."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = set(fields.get("flags", "").split())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "processor": fields.get("model name", platform.processor()),
-        "family_model": f"{fields.get('cpu family')}/{fields.get('model')}",
-        "cores": os.cpu_count(),
-        "instructions": [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in flags],
-        "memory_gib": round(memory, 1),
-        "system": platform.platform(),
-    }
-
-
-def commit() -> dict[str, Any]:
-    """The checkout's commit, and which measured files differ from it."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip()
-
-    measured = ["benchmarks/*.py", *(f"src/pixelwise/{p}" for p in ("nn", "models", "losses.py", "types.py"))]
-    measured += ["src/pixelwise/torch_runtime.py", "src/pixelwise/training/rmsprop.py"]
-    return {
-        "commit": git("rev-parse", "HEAD"),
-        "changed": git("status", "--porcelain", "--", *measured).splitlines(),
-    }
 
 
 def parse() -> argparse.Namespace:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from drawn_weights import draw, draw_masks, draw_pictures
 from torch import Tensor, nn
 
+from drawn_weights import draw, draw_masks, draw_pictures
 from pixelwise.models.summary import summarize
 from pixelwise.models.unet_xception import UNetXception
 

@@ -1,0 +1,72 @@
+"""What every result must say of itself: the machine, the code, and how its figures spread."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median and extremes, to four digits."""
+    numbers = {"median": median(values), "min": min(values), "max": max(values)}
+    return {key: float(f"{value:.4g}") for key, value in numbers.items()}
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, threads and memory."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = set(fields.get("flags", "").split())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processor": fields.get("model name", platform.processor()),
+        "family_model": f"{fields.get('cpu family')}/{fields.get('model')}",
+        "cores": os.cpu_count(),
+        "instructions": [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in flags],
+        "memory_gib": round(memory, 1),
+        "system": platform.platform(),
+    }
+
+
+def commit() -> dict[str, Any]:
+    """The checkout's commit, and which measured files differ from it."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    measured = ["benchmarks/*.py", *(f"src/pixelwise/{p}" for p in ("nn", "models", "losses.py", "types.py"))]
+    measured += ["src/pixelwise/torch_runtime.py", "src/pixelwise/training/rmsprop.py"]
+    return {
+        "commit": git("rev-parse", "HEAD"),
+        "changed": git("status", "--porcelain", "--", *measured).splitlines(),
+    }
+
+
+def peak_rate() -> float:
+    """Multiply-adds a second of fat float32 convolutions: the fastest of a few shapes and layouts."""
+    import torch
+
+    best = 0.0
+    for n, channels, side in ((8, 256, 56), (32, 256, 20), (8, 512, 28)):
+        for layout in (torch.contiguous_format, torch.channels_last):
+            x = torch.ones(n, channels, side, side).contiguous(memory_format=layout)
+            kernel = torch.ones(channels, channels, 3, 3).contiguous(memory_format=layout)
+            with torch.no_grad():
+                torch.conv2d(x, kernel, padding=1)
+                for _ in range(2):
+                    start = time.perf_counter()
+                    torch.conv2d(x, kernel, padding=1)
+                    seconds = time.perf_counter() - start
+                    best = max(best, n * channels * channels * 9 * side * side / seconds)
+    return best
