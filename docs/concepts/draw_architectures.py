@@ -1,0 +1,207 @@
+"""Draws `docs/images/architecture-NAME.png` for every network, from the shapes that it produces.
+
+    python docs/concepts/draw_architectures.py
+
+Each box is a map: its height the map's side on a logarithmic scale, its width the number of channels
+likewise. What is drawn is traced with a 256x256 picture through the modules named in `STAGES`; arrows above the
+boxes are connections beside the main path.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, Rectangle
+from torch import Tensor, nn
+
+from pixelwise.models import MODELS, build_model
+
+IMAGES = Path(__file__).resolve().parents[1] / "images"
+SIZE, CLASSES = 256, 21
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Which modules' outputs are boxes, in order, and which boxes are joined beside the main path.
+
+    Attributes:
+        boxes: (module, label); the part of the network before the first dot decides the colour.
+        skips: (from, to): places in `boxes`.
+        joined: What a skip does at its end.
+    """
+
+    boxes: tuple[tuple[str, str], ...]
+    skips: tuple[tuple[int, int], ...] = ()
+    joined: str = "added"
+
+
+def blocks(path: str, places: tuple[int, ...], label: str) -> tuple[tuple[str, str], ...]:
+    """Several places of one module list under one label."""
+    return tuple((f"{path}.{i}", label) for i in places)
+
+
+FCN = (
+    *blocks("encoder.blocks", (0, 1, 2, 3, 4), "VGG16"),
+    ("classifier", "fc6, fc7"),
+    ("score", "scores"),
+)
+STAGES = {
+    "unet-xception": Drawing(
+        (
+            ("stem.relu", "stem"),
+            *((f"encoder.{i}.add", "separable") for i in range(3)),
+            *((f"decoder.{i}.add", "transposed") for i in range(4)),
+            ("head", "scores"),
+        ),
+        ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7)),
+        "residual, added",
+    ),
+    "mobilenet-segnet": Drawing(
+        (
+            ("encoder.stem", "stem"),
+            *((f"encoder.blocks.{i}", f"f{n}") for n, i in enumerate((0, 2, 4, 10), start=1)),
+            ("first_bn", "conv"),
+            *((f"decoder.{i}.bn", "up, conv") for i in range(3)),
+            ("head", "scores"),
+        )
+    ),
+    "segnet": Drawing(
+        (
+            *blocks("encoder.blocks", (0, 1, 2, 3, 4), "VGG16-BN"),
+            *blocks("stages", (0, 1, 2, 3), "unpool, conv"),
+            ("last", "unpool, conv"),
+            ("head", "scores"),
+        ),
+        ((4, 5), (3, 6), (2, 7), (1, 8), (0, 9)),
+        "positions of the maxima",
+    ),
+    "fcn-32s": Drawing((*FCN, ("last_up", "x32"))),
+    "fcn-16s": Drawing((*FCN, ("ups.0", "x2"), ("last_up", "x16")), ((3, 7),)),
+    "fcn-8s": Drawing((*FCN, ("ups.0", "x2"), ("ups.1", "x2"), ("last_up", "x8")), ((3, 7), (2, 8))),
+    "unet": Drawing(
+        (
+            *blocks("encoder.blocks", (0, 1, 2, 3, 4), "two convs"),
+            *blocks("ups", (0, 1, 2, 3), "up, join, two convs"),
+            ("head", "scores"),
+        ),
+        ((3, 5), (2, 6), (1, 7), (0, 8)),
+        "concatenated",
+    ),
+    "deeplabv3plus": Drawing(
+        (
+            ("encoder.stem", "stem"),
+            *blocks("encoder.blocks", (2, 5, 12, 16), "MobileNetV2"),
+            ("aspp", "ASPP"),
+            ("up", "x2"),
+            *blocks("refine", (0, 1), "separable"),
+            ("head", "scores"),
+        ),
+        ((1, 7),),
+        "48 channels, concatenated",
+    ),
+}
+COLOURS = {
+    "encoder": "#9ecae1",
+    "stem": "#9ecae1",
+    "head": "#fdd0a2",
+    "score": "#fdd0a2",
+    "last_up": "#fdd0a2",
+}
+DECODER = "#a1d99b"
+
+
+def shapes(name: str, modules: list[str]) -> list[tuple[int, int]]:
+    """(channels, side) of each module's output."""
+    with torch.device("meta"):
+        network = build_model(name, num_classes=CLASSES).eval()
+        picture = torch.empty(1, 3, SIZE, SIZE)
+    found: dict[str, tuple[int, int]] = {}
+
+    def watch(path: str) -> None:
+        def keep(_module: nn.Module, _given: object, output: Tensor) -> None:
+            found[path] = (output.shape[1], output.shape[2])
+
+        network.get_submodule(path).register_forward_hook(keep)
+
+    for path in modules:
+        watch(path)
+    forward = getattr(network, "forward_published", network)
+    with torch.no_grad():
+        forward(picture)
+    return [found[path] for path in modules]
+
+
+def draw(name: str, drawing: Drawing, axis: Axes) -> None:
+    """One network on an axis of its own."""
+    at: list[tuple[float, float, float, float]] = []  # left, bottom, width, height
+    x = 0.0
+    for (path, label), (channels, side) in zip(
+        drawing.boxes, shapes(name, [path for path, _ in drawing.boxes]), strict=True
+    ):
+        width, height = 0.16 * math.log2(channels + 1), 0.42 * math.log2(side)
+        axis.add_patch(
+            Rectangle(
+                (x, -height / 2),
+                width,
+                height,
+                facecolor=COLOURS.get(path.split(".")[0], DECODER),
+                edgecolor="#555555",
+            )
+        )
+        axis.text(x + width / 2, height / 2 + 0.1, f"{channels}", ha="center", va="bottom", fontsize=9)
+        axis.text(x + width / 2, 0, f"{side}²", ha="center", va="center", fontsize=7.5, rotation=90)
+        axis.text(
+            x + width / 2,
+            -2.05,
+            label,
+            ha="center",
+            va="top",
+            fontsize=7,
+            rotation=30,
+            rotation_mode="anchor",
+        )
+        at.append((x, -height / 2, width, height))
+        x += width + 0.42
+    for (left, _, width, _), (right, *_) in pairwise(at):
+        axis.add_patch(FancyArrowPatch((left + width, 0), (right, 0), arrowstyle="-|>", mutation_scale=9))
+    for number, (start, end) in enumerate(drawing.skips):
+        a, b, span = at[start], at[end], end - start
+        bend = 0.6 if span == 1 else 0.25 if span < 7 else 0.19
+        heights = a[3] / 2, b[3] / 2
+        axis.add_patch(
+            FancyArrowPatch(
+                (a[0] + a[2] / 2, heights[0] + 0.42),
+                (b[0] + b[2] / 2, heights[1] + 0.42),
+                connectionstyle=f"arc3,rad={-bend}",
+                arrowstyle="-|>",
+                mutation_scale=9,
+                color="#d55e00",
+                label=drawing.joined if number == 0 else None,
+            )
+        )
+    if drawing.skips:
+        axis.text(x, 3.8, drawing.joined, color="#d55e00", ha="right", fontsize=9)
+    axis.set(xlim=(-0.4, x), ylim=(-3.3, 4.1))
+    axis.set_title(f"{name}: channels above the maps, sides for a {SIZE}x{SIZE} picture inside", fontsize=10)
+    axis.set_axis_off()
+
+
+def main() -> None:
+    """A picture for each network."""
+    if set(STAGES) != set(MODELS):
+        raise SystemExit(f"drawn are {sorted(STAGES)}, but there are {sorted(MODELS)}")
+    for name, drawing in STAGES.items():
+        figure, axis = plt.subplots(figsize=(9, 3.4), layout="constrained")
+        draw(name, drawing, axis)
+        figure.savefig(IMAGES / f"architecture-{name}.png", dpi=100)
+        plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
