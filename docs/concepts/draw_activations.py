@@ -3,8 +3,9 @@
     python docs/concepts/draw_activations.py
 
 The second picture is measured: plain stacks of layers of 128 units with each activation, weights as Glorot
-and Bengio (2010) draw them, the mean square of the output as loss, 256 normal inputs, ten seeds, float64. What
-is shown is the norm of the loss's gradient at the first layer's weights, divided by that at the last layer's.
+and Bengio (2010) draw them, the mean square of the output as loss, 256 normal inputs, ten seeds, float64.
+What is shown is the norm of the loss's gradient at the first layer's weights, divided by that at the last
+layer's.
 """
 
 from __future__ import annotations

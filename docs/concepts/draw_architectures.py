@@ -3,8 +3,8 @@
     python docs/concepts/draw_architectures.py
 
 Each box is a map: its height the map's side on a logarithmic scale, its width the number of channels
-likewise. What is drawn is traced with a 256x256 picture through the modules named in `STAGES`; arrows above the
-boxes are connections beside the main path.
+likewise. What is drawn is traced with a 256x256 picture through the modules named in `STAGES`; arrows above
+the boxes are connections beside the main path.
 """
 
 from __future__ import annotations
