@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 import struct
@@ -88,6 +89,16 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
         with pytest.raises(ModelFileError, match="is a pickle"):
             load_model(path)
     assert not marker.exists()
+
+
+def test_a_header_of_any_length_is_no_pickle(tmp_path: Path, network: torch.nn.Module) -> None:
+    """A file begins with its header's length, and one length in 32 begins with a pickle's first byte."""
+    path, first = tmp_path / "model.safetensors", set()
+    for length in range(0, 264, 8):
+        save_model(path, network, dataclasses.replace(HEADER, provenance={"padding": "x" * length}))
+        assert read_header(path).provenance["padding"] == "x" * length
+        first.add(path.read_bytes()[0])
+    assert 0x80 in first
 
 
 def test_a_newer_format_asks_for_an_update(model_path: Path) -> None:

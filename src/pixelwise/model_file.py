@@ -120,13 +120,14 @@ def _check_is_safetensors(path: Path) -> None:
     """Tells a pickle, and what is no tensor file at all, from a damaged safetensors file."""
     with path.open("rb") as file:
         start = file.read(9)
-    if start[:1] == b"\x80" or zipfile.is_zipfile(path):
-        raise ModelFileError(
-            f"{path} is a pickle (a torch.save file), which can run code when it is opened, so it is not: "
-            "use the .safetensors file of a run"
-        )
     length = struct.unpack("<Q", start[:8])[0] if len(start) == 9 else 0
     if start[8:] != b"{" or not 2 <= length <= _MAX_HEADER:
+        # Only now: a header's length may begin with a pickle's first byte, and weights may hold any bytes.
+        if start[:1] == b"\x80" or zipfile.is_zipfile(path):
+            raise ModelFileError(
+                f"{path} is a pickle (a torch.save file), which can run code when it is opened, so it is "
+                "not: use the .safetensors file of a run"
+            )
         raise ModelFileError(f"{path} is not a model file: expected the .safetensors file of a run")
     if path.stat().st_size < 8 + length:
         raise ModelFileError(f"{path} is truncated: copy or download it again")

@@ -238,7 +238,7 @@ def test_a_folder_that_holds_a_run_already(data_folder: Path, capsys: pytest.Cap
         (["train", "DATA", "--val-last", "12"], "leaves no picture to train on"),
         (["predict", "MODEL", "none-*.jpg"], "matches no picture"),
         (["predict", "MODEL", "DATA", "DATA", "--compare"], "one labelled data set"),
-        (["summary", "unet"], "there is no network 'unet'"),
+        (["summary", "u-net"], "there is no network 'u-net': did you mean unet?"),
     ],
 )
 def test_wrong_use(
