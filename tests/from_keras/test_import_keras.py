@@ -126,6 +126,29 @@ def test_newer_files_without_names_go_by_class_and_order(model: str, keras_file:
     torch.testing.assert_close(our_answer(imported.network, model), keras_answer(model), rtol=0, atol=1e-4)
 
 
+def test_files_of_keras_2(keras_file: Callable[..., Path]) -> None:
+    """Names of weights ended in `:0`, and the numbered layout had another root."""
+
+    def suffix(tree: dict[str, Any]) -> None:
+        tree["datasets"] = {f"{path}:0": source for path, source in tree["datasets"].items()}
+        for attributes in tree["groups"].values():
+            if "weight_names" in attributes:
+                attributes["weight_names"] = [f"{name}:0" for name in attributes["weight_names"]]
+
+    def root(tree: dict[str, Any]) -> None:
+        for part in ("groups", "datasets"):
+            renamed = {
+                p.replace("layers", "_layer_checkpoint_dependencies", 1): v for p, v in tree[part].items()
+            }
+            tree[part] = renamed
+
+    expected = keras_answer("unet-xception")
+    for kind, change in (("whole.h5", suffix), ("new.weights.h5", root), ("whole.keras", root)):
+        path = keras_file("unet-xception", kind, change=change, names=False)
+        imported = import_keras(path, "unet-xception", classes=CLASSES["unet-xception"])
+        torch.testing.assert_close(our_answer(imported.network, "unet-xception"), expected, rtol=0, atol=1e-4)
+
+
 def test_numbers_of_the_layers_are_compared_as_numbers(keras_file: Callable[..., Path]) -> None:
     """A process that made layers before: conv2d_9 comes before conv2d_10."""
 

@@ -182,6 +182,42 @@ def test_deeplab_answers_at_a_quarter() -> None:
         assert pyramid.output == (256 // stride, 256 // stride, 256)
 
 
+# ---------------------------------------------------------------------------- choices of all of them
+
+DECODERS = (
+    "unet-xception",
+    "mobilenet-segnet",
+    "segnet",
+    "fcn-32s",
+    "fcn-16s",
+    "fcn-8s",
+    "unet",
+    "deeplabv3plus",
+)
+
+
+@pytest.mark.parametrize("way", ["nearest", "bilinear", "unpool-corner", "unpool-repeat", "transposed"])
+@pytest.mark.parametrize("name", DECODERS)
+def test_every_decoder_upsamples_three_ways(name: str, way: str) -> None:
+    network = meta(name, upsampling=way)
+    assert network(torch.empty(2, 3, 64, 96, device="meta")).shape == (2, 21, 64, 96)
+
+
+@pytest.mark.parametrize("activation", ["relu", "relu6", "leaky-relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("name", DECODERS[1:])
+def test_activations_are_one_argument(name: str, activation: str) -> None:
+    kinds = {
+        "relu": nn.ReLU,
+        "relu6": nn.ReLU6,
+        "leaky-relu": nn.LeakyReLU,
+        "sigmoid": nn.Sigmoid,
+        "tanh": nn.Tanh,
+    }
+    network = meta(name, activation=activation)
+    assert any(type(module) is kinds[activation] for module in network.modules())
+    assert network(torch.empty(2, 3, 64, 64, device="meta")).shape == (2, 21, 64, 64)
+
+
 # ------------------------------------------------------------------------------- wrong arguments
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError
@@ -19,7 +20,7 @@ class Train:
     Ctrl-C saves the state and leaves; `--resume RUN` goes on from there, to the same weights.
     """
 
-    data: Positional[Path | None] = None
+    data: Annotated[Positional[Path | None], arg(metavar="DATA")] = None
     """Folder of the labelled pictures, e.g. with images/ and masks/."""
     out: Path = Path("run")
     """Folder for the model files, the history and the checkpoint."""

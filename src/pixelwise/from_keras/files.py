@@ -3,8 +3,8 @@
 | file | written by | layout |
 |---|---|---|
 | `.h5` | Keras 2 and 3, `model.save` and Keras 2's `save_weights` | a group a layer, by its name |
-| `.weights.h5` | Keras 3, `save_weights` | a group a layer, by its class and a number in their order |
-| `.keras` | Keras 3, `model.save` | a zip of a `.weights.h5` and the model's settings as JSON |
+| `.weights.h5` | Keras 3 and late 2, `save_weights` | a group a layer, by its class and number in order |
+| `.keras` | Keras 3 and late 2, `model.save` | a zip of a `.weights.h5` and the model's settings as JSON |
 
 Files are hostile until read: nothing in them is run, links out of the file are refused, sizes are bounded.
 Knows no network of ours.
@@ -30,6 +30,7 @@ Array = npt.NDArray[np.floating[Any]]
 
 _MAX_BYTES = 4 << 30
 _MAX_TEXT = 64 << 20
+_NUMBERED_ROOTS = ("layers", "_layer_checkpoint_dependencies")  # of Keras 3, and of 2.12 to 2.15
 _NUMBERED = re.compile(r"^(.*?)(?:_(\d+))?$")
 
 
@@ -109,7 +110,7 @@ def _read_archive(path: Path, h5py: Any) -> KerasFile:
 
 
 def _read_hdf5(file: Any, path: Path) -> KerasFile:
-    if "layers" in file:
+    if any(root in file for root in _NUMBERED_ROOTS):
         return KerasFile(tuple(_numbered_layers(file, path)))
     root = _group(file, "model_weights", path) if "model_weights" in file else file
     if "layer_names" not in root.attrs:
@@ -141,7 +142,7 @@ def _chunks(attributes: Any, key: str) -> list[Any]:
 
 def _numbered_layers(file: Any, path: Path) -> Iterator[KerasLayer]:
     """Layers of the newer layout, by class and then number: `layers/conv2d_3/vars/0`."""
-    root = _group(file, "layers", path)
+    root = _group(file, next((name for name in _NUMBERED_ROOTS if name in file), "layers"), path)
     for key in sorted(root, key=_class_and_number):
         group = _group(root, key, path)
         variables = _group(group, "vars", path) if "vars" in group else None
