@@ -20,6 +20,7 @@ from pixelwise.nn.conv import ARITHMETICS, BatchNorm, ConvNorm, SeparableConvNor
 from pixelwise.nn.frame import enlarge, mirror
 from pixelwise.nn.inverted_residual import InvertedResidual
 from pixelwise.nn.same import SameConv2d, same_padding
+from pixelwise.nn.wide_conv import WideConv2d
 
 KERAS, TORCH = ARITHMETICS["keras"], ARITHMETICS["torch"]
 
@@ -188,3 +189,32 @@ def test_all_blocks_pass_gradients_on() -> None:
         block.double().train()(x).sum().backward()
         assert x.grad is not None
         assert all(p.grad is not None for p in block.parameters())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (2, 9), (5, 4), (7, 7), (8, 9)])
+def test_a_wide_convolution_has_pytorchs_gradients(size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    wide = WideConv2d(3, 4, 7).double().train()
+    plain = nn.Conv2d(3, 4, 7, padding=3).double()
+    plain.load_state_dict(wide.state_dict())
+    x = torch.randn(2, 3, *size, generator=generator, dtype=torch.float64)
+    weights = torch.randn(2, 4, *size, generator=generator, dtype=torch.float64)
+    found = []
+    for layer in (wide, plain):
+        given = x.clone().requires_grad_()
+        out = layer(given)
+        (out * weights).sum().backward()
+        found.append([out, given.grad, layer.weight.grad, layer.bias.grad])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_a_wide_convolution_under_autocast() -> None:
+    wide, x = WideConv2d(3, 4, 7).train(), torch.randn(2, 3, 3, 3).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        out = wide(x)
+    out.float().sum().backward()
+    assert out.dtype == torch.bfloat16
+    assert x.grad is not None
+    assert x.grad.dtype == wide.weight.grad.dtype == torch.float32  # pyright: ignore[reportOptionalMemberAccess]
+    torch.testing.assert_close(wide.bias.grad, torch.full((4,), 18.0))

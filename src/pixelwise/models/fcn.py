@@ -22,6 +22,7 @@ from pixelwise.nn.activation import Activation, make_activation
 from pixelwise.nn.frame import crop, full_precision, pad_to_multiple
 from pixelwise.nn.normalise import Convention, Normalise
 from pixelwise.nn.resample import TransposedConv2d, Upsampling, make_upsampling
+from pixelwise.nn.wide_conv import WideConv2d
 
 Head = Literal["published", "light"]
 
@@ -71,7 +72,7 @@ class FCN(nn.Module):
         self.native_stride = stride
         width, kernel = _HEADS[head]
         self.classifier = nn.Sequential(
-            nn.Conv2d(channels[-1], width, kernel, padding=kernel // 2),
+            WideConv2d(channels[-1], width, kernel),
             make_activation(activation),
             nn.Dropout(dropout),
             nn.Conv2d(width, width, 1),
