@@ -1,8 +1,8 @@
 """A convolution whose kernel may be larger than its map, as FCN's fc6 is for pictures below 224 pixels.
 
-On a processor the kernel's gradient of such a convolution took oneDNN a minute, where the whole step takes two
-seconds with it as one matrix product (7x7 over 5x5, 512 to 4096 channels, 8 pictures, PyTorch 2.13, AVX2).
-With a map of the kernel's size and above there is nothing to gain. Knows no network.
+On a processor the kernel's gradient of such a convolution took oneDNN a minute, where the whole step takes
+two seconds with it as one matrix product (7x7 over 5x5, 512 to 4096 channels, 8 pictures, PyTorch 2.13,
+AVX2). With a map of the kernel's size and above there is nothing to gain. Knows no network.
 """
 
 from __future__ import annotations
