@@ -117,6 +117,7 @@ class SeparableConvNorm(nn.Module):
         out_channels: Channels of the output.
         stride: Step of the depthwise convolution.
         dilation: Distance of its taps.
+        depth_multiplier: Outputs of the depthwise convolution per channel.
         arithmetic: Padding, eps and momentum.
         activation: After each of the two.
     """
