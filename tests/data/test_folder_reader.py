@@ -207,8 +207,10 @@ def test_two_candidates_for_one_role(make_set):
 
 
 def test_unknown_format(make_set):
-    with pytest.raises(ConfigError, match=r"no data format 'voc'; there are auto, folder, oxford_pets"):
-        open_dataset(make_set({"a": ids(0, 1)}), DataConfig(format="voc"))
+    with pytest.raises(
+        ConfigError, match=r"no data format 'vox'; there are auto, camvid, folder, oxford_pets, voc"
+    ):
+        open_dataset(make_set({"a": ids(0, 1)}), DataConfig(format="vox"))
 
 
 def test_sizes_differ(make_set, save):

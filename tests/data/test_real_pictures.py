@@ -40,9 +40,12 @@ def test_people_have_the_0_255_trap(real_data):
 
 
 def test_camvid_has_its_own_split_and_a_void_class(real_data):
+    plain = DataConfig(format="folder", classes=CAMVID)
     with pytest.raises(DataError, match="--map 11=ignore"):
-        open_dataset(real_data / "camvid", DataConfig(classes=CAMVID)).reader[0]
-    dataset = open_dataset(real_data / "camvid", DataConfig(classes=CAMVID, map=("11=ignore",)))
+        open_dataset(real_data / "camvid", plain).reader[0]
+    dataset = open_dataset(real_data / "camvid")
+    assert dataset.reader.format == "camvid"
+    assert dataset.classes.names[:4] == ("sky", "building", "pole", "road")
     assert len(dataset.split.train) == 367
     assert len(dataset.split.val) == 101
     sample = dataset.reader[0]

@@ -203,6 +203,14 @@ def test_every_decoder_upsamples_three_ways(name: str, way: str) -> None:
     assert network(torch.empty(2, 3, 64, 96, device="meta")).shape == (2, 21, 64, 96)
 
 
+@pytest.mark.parametrize("encoder", ["mobilenet_v1", "mobilenet_v2", "vgg16", "vgg16_bn"])
+@pytest.mark.parametrize("name", ["fcn-32s", "fcn-16s", "fcn-8s", "unet", "deeplabv3plus"])
+def test_decoders_stand_on_every_encoder(name: str, encoder: str) -> None:
+    stride = {"output_stride": 32} if name == "deeplabv3plus" else {}
+    network = meta(name, encoder=encoder, **stride)
+    assert network(torch.empty(1, 3, 61, 83, device="meta")).shape == (1, 21, 61, 83)
+
+
 @pytest.mark.parametrize("activation", ["relu", "relu6", "leaky-relu", "sigmoid", "tanh"])
 @pytest.mark.parametrize("name", DECODERS[1:])
 def test_activations_are_one_argument(name: str, activation: str) -> None:

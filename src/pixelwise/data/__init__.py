@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.config import DataConfig
-from pixelwise.data import folder, oxford_pets
+from pixelwise.data import camvid, folder, oxford_pets, voc
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.reader import Reader
 from pixelwise.data.splits import Split, make_split
@@ -31,6 +31,8 @@ class Format:
 
 READERS: dict[str, Format] = {  # in the order in which they are tried
     "oxford_pets": Format(oxford_pets.recognises, oxford_pets.open_pets),
+    "voc": Format(voc.recognises, voc.open_voc),
+    "camvid": Format(camvid.recognises, camvid.open_camvid),
     "folder": Format(folder.recognises, folder.open_folder),
 }
 

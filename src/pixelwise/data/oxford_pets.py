@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.listing import list_pictures, pair, passed_over_note, subfolders
+from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, parse_map
 from pixelwise.data.reader import Entry, PairedReader
 from pixelwise.errors import DataError
@@ -67,24 +68,4 @@ def _official(folder: Path, entries: Sequence[Entry]) -> tuple[dict[str, tuple[i
     if not all((folder / f"{name}.txt").is_file() for name in _LISTS):
         return {}, ()
     places = {entry.name: index for index, entry in enumerate(entries)}
-    splits: dict[str, tuple[int, ...]] = {}
-    notes: list[str] = []
-    for name in _LISTS:
-        listed = _names(folder / f"{name}.txt")
-        missing = [item for item in listed if item not in places]
-        if missing:
-            notes.append(
-                f"{len(missing):,} of the {len(listed):,} pictures in {name}.txt are not there: "
-                f"{', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}"
-            )
-        splits[name] = tuple(sorted({places[item] for item in listed if item in places}))
-    return splits, tuple(notes)
-
-
-def _names(path: Path) -> list[str]:
-    """The first word of each line; the others are class, species and breed numbers."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the list cannot be read; restore or remove it") from error
-    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+    return split_by_lists({name: folder / f"{name}.txt" for name in _LISTS}, places)

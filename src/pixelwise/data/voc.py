@@ -1,0 +1,89 @@
+"""Reader `voc`: PASCAL VOC's segmentation, and data sets laid out like it with its lists.
+
+    JPEGImages/NAME.jpg    SegmentationClass/NAME.png    ImageSets/Segmentation/train.txt, val.txt …
+
+Everingham et al.: The PASCAL Visual Object Classes Challenge, IJCV 2010. Masks are palette pictures whose
+values are the classes 0 to 20, and 255 along the borders of objects, which is ignored; masks that were saved
+as RGB are read by the same palette. Most pictures of the archive have no mask, so a sample is what has one.
+Knows this layout; without the lists two such folders are the reader `folder`'s.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pixelwise.config import DataConfig
+from pixelwise.data.listing import list_pictures, passed_over_note
+from pixelwise.data.lists import split_by_lists
+from pixelwise.data.mapping import LabelTable, build_table, parse_map
+from pixelwise.data.reader import Entry, PairedReader
+from pixelwise.drawing import IGNORE, voc_colour
+from pixelwise.errors import DataError
+from pixelwise.types import Classes
+
+FORMAT = "voc"
+NAMES = (
+    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train"),
+    "tvmonitor",
+)
+_LISTS = ("train", "val", "trainval", "test")
+_ROOTS = ("", "VOCdevkit/VOC2012", "VOC2012", "VOCdevkit/VOC2007", "VOC2007")
+CLASSES = Classes(NAMES, tuple(voc_colour(index) for index in range(len(NAMES))))
+VOID = voc_colour(IGNORE)
+
+
+def recognises(root: Path) -> bool:
+    """Whether there are JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/; here or below."""
+    return _base(root) is not None
+
+
+def open_voc(root: Path, config: DataConfig) -> PairedReader:
+    """Finds the picture of each mask; the lists become the splits.
+
+    Raises:
+        DataError: The layout is another, or a mask has no picture.
+        ConfigError: A mapping to a class that does not exist.
+    """
+    base = _base(root)
+    if base is None:
+        raise DataError(
+            f"{root}: format voc needs JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/; for "
+            "other folders leave --format away"
+        )
+    photos, masks = list_pictures(base / "JPEGImages"), list_pictures(base / "SegmentationClass")
+    lonely = [path.name for stem, path in masks.files.items() if stem not in photos.files]
+    if lonely:
+        raise DataError(
+            f"{masks.folder}: {len(lonely):,} of {len(masks.files):,} masks have no picture "
+            f"({', '.join(lonely[:3])}{', …' if len(lonely) > 3 else ''}); unpack the archive wholly, or "
+            "remove them"
+        )
+    entries = [Entry(stem, photos.files[stem], path) for stem, path in masks.files.items()]
+    lists = base / "ImageSets" / "Segmentation"
+    splits, missing = split_by_lists(
+        {name: lists / f"{name}.txt" for name in _LISTS if (lists / f"{name}.txt").is_file()},
+        {entry.name: index for index, entry in enumerate(entries)},
+    )
+    classes = Classes(tuple(config.classes)) if config.classes else CLASSES
+    without = len(photos.files) - len(entries)
+    notes = (
+        f"format voc: {len(entries):,} pictures with masks in JPEGImages/ + SegmentationClass/",
+        *((f"{without:,} pictures without a mask are left out",) if without else ()),
+        f"{len(classes)} classes {'from --classes' if config.classes else 'of PASCAL VOC'}, 255 is ignored",
+        *missing,
+        *passed_over_note([photos, masks]),
+    )
+    return PairedReader(FORMAT, root, classes, _table(classes, config), tuple(entries), splits, notes)
+
+
+def _table(classes: Classes, config: DataConfig) -> LabelTable:
+    """Values for themselves, and the palette's colours for masks that were saved as RGB."""
+    colours = {voc_colour(index): index for index in range(len(classes))}
+    return build_table(len(classes), parse_map(config.map), {**colours, VOID: IGNORE})
+
+
+def _base(root: Path) -> Path | None:
+    parts = ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
+    found = (root / name for name in _ROOTS)
+    return next((base for base in found if all((base / part).is_dir() for part in parts)), None)
