@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,39 @@ def test_pretrained_weights_from_the_command_line(shared_data_folder: Path, tmp_
     # Three small steps from the published weights, and not from drawn ones.
     kernel = torch.load(REAL, weights_only=True)["features.0.0.weight"]
     assert (model.network.encoder.stem.conv.weight - kernel).abs().max() < 0.01  # pyright: ignore
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="the real weights are not beside the checkout")
+def test_a_run_resumes_without_the_weights_that_it_began_with(
+    shared_data_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copy(REAL, tmp_path / "weights.pth")
+    monkeypatch.chdir(tmp_path)  # given by a relative path
+    for folder, epochs in (("whole", "2"), ("parts", "1")):
+        (tmp_path / folder).mkdir()
+        more = ["--weights", "weights.pth", "--epochs", epochs]
+        assert train(shared_data_folder, tmp_path / folder, "deeplabv3plus", [], *more) == 0
+    run = tmp_path / "parts" / "run"
+    assert len(json.loads((run / "provenance.json").read_text())["weights_sha256"]) == 64
+    (tmp_path / "weights.pth").unlink()
+    monkeypatch.chdir("/")
+    assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
+    whole, parts = (load_file(tmp_path / f / "run" / "last.safetensors") for f in ("whole", "parts"))
+    assert all(torch.equal(tensor, parts[key]) for key, tensor in whole.items())
+    # Without a checkpoint it begins again, and then it needs the very same weights.
+    (run / "checkpoint.safetensors").unlink()
+    capsys.readouterr()
+    assert main(["train", "--resume", str(run)]) == 2
+    assert "no such weights" in " ".join(capsys.readouterr().err.split())
+    weights = torch.load(REAL, weights_only=True)
+    torch.save(
+        {**weights, "features.0.0.weight": weights["features.0.0.weight"] + 1}, tmp_path / "weights.pth"
+    )
+    assert main(["train", "--resume", str(run)]) == 2
+    assert "the pretrained weights changed since the run began" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_wrong_argument_is_told_before_any_picture_is_read(

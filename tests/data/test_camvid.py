@@ -57,6 +57,13 @@ def test_other_frames_are_another_data_set(save, tmp_path: Path) -> None:
     assert open_dataset(tmp_path / "set").reader.format == "folder"
 
 
+def test_relabelled_frames_are_another_data_set(segnet: Path) -> None:
+    (segnet / "classes.txt").write_text("\n".join(f"mine {i}" for i in range(12)))
+    dataset = open_dataset(segnet)
+    assert dataset.reader.format == "folder"
+    assert dataset.classes.names[0] == "mine 0"
+
+
 def test_a_value_beyond_void(segnet: Path, save) -> None:
     save("camvid/train" + "annot/0001TP_006690.png", ids(0, 12))
     with pytest.raises(DataError, match=r"0001TP_006690\.png holds the value 12"):

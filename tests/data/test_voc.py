@@ -69,6 +69,15 @@ def test_own_classes_in_the_layout(voc: Path) -> None:
     assert np.array_equal(dataset.reader[0].mask, ids(0, 1, 255, 2))
 
 
+def test_a_set_that_borrows_the_layout_names_its_own_classes(voc: Path) -> None:
+    names = ["ground", *(f"thing {i}" for i in range(1, 21))]
+    (voc / "VOCdevkit" / "VOC2012" / "classes.txt").write_text("\n".join(names))
+    dataset = open_dataset(voc)
+    assert dataset.classes.names == tuple(names)
+    assert "21 classes from classes.txt" in dataset.notes
+    assert np.array_equal(dataset.reader[0].mask, ids(0, 15, 255, 20))
+
+
 def test_what_is_missing_is_named(voc: Path) -> None:
     (voc / "VOCdevkit" / "VOC2012" / "JPEGImages" / "2007_2.jpg").unlink()
     with pytest.raises(DataError, match=r"1 of 3 masks have no picture \(2007_2\.png\); unpack"):

@@ -197,6 +197,21 @@ def test_the_command_writes_a_model_file(keras_file: Callable[..., Path], tmp_pa
     assert seg.classes.names == CLASSES["unet-xception"]
 
 
+def test_no_file_is_overwritten_unasked(keras_file: Callable[..., Path], capsys) -> None:
+    path = keras_file("unet-xception", "new.weights.h5")
+    command = ["import-keras", str(path), "--model", "unet-xception", "--classes", *CLASSES["unet-xception"]]
+    out = path.with_name("unet-xception-new.safetensors")
+    assert main(command) == 0
+    assert out.is_file()
+    before = out.read_bytes()
+    out.write_bytes(b"a model that somebody needs")
+    assert main(command) == 2
+    assert "exists already; name another file with --out" in " ".join(capsys.readouterr().err.split())
+    assert out.read_bytes() == b"a model that somebody needs"
+    assert main([*command, "--out", str(out)]) == 0
+    assert out.read_bytes() == before
+
+
 def test_the_epsilon_is_the_files(keras_file: Callable[..., Path]) -> None:
     def other(tree: dict[str, Any]) -> None:
         texts = tree["texts"]

@@ -37,7 +37,7 @@ def table_of(name: str) -> list[tuple[str, ...]]:
     rows = {row.name: row for row in summary_of(name).rows}
     network = build_model(name, num_classes=2)
     table = []
-    for slot in SLOTS[name][1](network):
+    for slot in SLOTS[name](network):
         row = rows[slot.target]
         table.append((slot.target, KINDS[slot.kind], "x".join(map(str, row.output)), str(row.parameters)))
     return table
@@ -65,7 +65,7 @@ def test_golden_table_is_the_sources(name: str) -> None:
         pytest.skip("the source's table is not beside the checkout")
     # Within a class the order is the source's; where branches run side by side classes alternate otherwise.
     theirs = sorted((row for row in read_table(source) if row[3] != "0"), key=lambda row: row[1])
-    names = [slot.name for slot in SLOTS[name][1](build_model(name, num_classes=2))]
+    names = [slot.name for slot in SLOTS[name](build_model(name, num_classes=2))]
     ours = sorted(zip(read_table(GOLDEN / f"{name}.tsv"), names, strict=True), key=lambda item: item[0][1])
     assert [row[1:4] for row, _ in ours] == [row[1:4] for row in theirs]
     assert all(name in (None, row[0]) for (_, name), row in zip(ours, theirs, strict=True))

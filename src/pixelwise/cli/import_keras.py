@@ -8,6 +8,8 @@ from typing import Literal
 
 from tyro.conf import Positional
 
+from pixelwise.errors import ConfigError
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImportKeras:
@@ -26,7 +28,7 @@ class ImportKeras:
     size: tuple[int, int] | None = None
     """Height and width to which pictures are resized; the checkpoint's own where it says them."""
     out: Path | None = None
-    """The model file; beside the checkpoint where not given."""
+    """The model file; a new one beside the checkpoint where not given."""
     json: bool = False
     """Print the result for machines."""
 
@@ -38,6 +40,7 @@ class ImportKeras:
         from pixelwise.models.summary import count_parameters
         from pixelwise.nn.arguments import parse_arguments
 
+        out = self.out or self._beside()
         imported = import_keras(
             self.file,
             self.model,
@@ -46,7 +49,6 @@ class ImportKeras:
             arguments=parse_arguments(self.model_args),
             size=self.size,
         )
-        out = self.out or self.file.with_name(self.file.name.split(".")[0] + ".safetensors")
         save_model(out, imported.network, imported.header)
         height, width = imported.header.size_policy.size
         count = count_parameters(imported.network)
@@ -56,3 +58,15 @@ class ImportKeras:
         print(f"{self.model}: {count:,} parameters, {len(self.classes)} classes, input {width}x{height}")
         print(f"model  {out}\nnext   pixelwise predict {out} photo.jpg")
         return 0
+
+    def _beside(self) -> Path:
+        """The checkpoint's name with our ending; never a file that is there, e.g. a run's own."""
+        name = self.file.name
+        for ending in (".weights.h5", ".h5", ".hdf5", ".keras"):
+            name = name.removesuffix(ending)
+        out = self.file.with_name(f"{name}.safetensors")
+        if out.exists():
+            raise ConfigError(
+                f"{out} exists already; name another file with --out, or the same to replace it"
+            )
+        return out

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from pixelwise.config import DataConfig
+from pixelwise.data.found_classes import CLASSES_FILE
 from pixelwise.data.listing import Listing, list_pictures, pair, passed_over_note, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, parse_map
@@ -91,6 +92,8 @@ _FRAME = re.compile(r"^(0001TP|0006R0|0016E5|Seq05VD)_f?\d+")
 def recognises(root: Path) -> bool:
     """Whether the folders are laid out in one of the two ways and hold CamVid's frames."""
     folders = subfolders(root)
+    if (root / CLASSES_FILE).is_file():
+        return False  # relabelled frames are a data set of their own
     if all(name in folders for name in _ORIGINAL):
         return True
     named = [name for name in _SPLITS if name in folders and f"{name}annot" in folders]

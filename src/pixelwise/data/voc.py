@@ -10,9 +10,11 @@ Knows this layout; without the lists two such folders are the reader `folder`'s.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pixelwise.config import DataConfig
+from pixelwise.data.found_classes import CLASSES_FILE, decide_classes
 from pixelwise.data.listing import list_pictures, passed_over_note
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, build_table, parse_map
@@ -65,22 +67,27 @@ def open_voc(root: Path, config: DataConfig) -> PairedReader:
         {name: lists / f"{name}.txt" for name in _LISTS if (lists / f"{name}.txt").is_file()},
         {entry.name: index for index, entry in enumerate(entries)},
     )
-    classes = Classes(tuple(config.classes)) if config.classes else CLASSES
+    classes, table, origin = _classes(base, entries, config)
     without = len(photos.files) - len(entries)
     notes = (
         f"format voc: {len(entries):,} pictures with masks in JPEGImages/ + SegmentationClass/",
         *((f"{without:,} pictures without a mask are left out",) if without else ()),
-        f"{len(classes)} classes {'from --classes' if config.classes else 'of PASCAL VOC'}, 255 is ignored",
+        *origin,
         *missing,
         *passed_over_note([photos, masks]),
     )
-    return PairedReader(FORMAT, root, classes, _table(classes, config), tuple(entries), splits, notes)
+    return PairedReader(FORMAT, root, classes, table, tuple(entries), splits, notes)
 
 
-def _table(classes: Classes, config: DataConfig) -> LabelTable:
-    """Values for themselves, and the palette's colours for masks that were saved as RGB."""
-    colours = {voc_colour(index): index for index in range(len(classes))}
-    return build_table(len(classes), parse_map(config.map), {**colours, VOID: IGNORE})
+def _classes(
+    base: Path, entries: Sequence[Entry], config: DataConfig
+) -> tuple[Classes, LabelTable, tuple[str, ...]]:
+    """The challenge's classes, unless the user names others: many data sets borrow the layout."""
+    if config.classes or (base / CLASSES_FILE).is_file():
+        return decide_classes(base, entries, config)
+    colours = {colour: index for index, colour in enumerate(CLASSES.colours)}
+    table = build_table(len(CLASSES), parse_map(config.map), {**colours, VOID: IGNORE})
+    return CLASSES, table, ("the 21 classes of PASCAL VOC, 255 is ignored",)
 
 
 def _base(root: Path) -> Path | None:

@@ -73,10 +73,12 @@ class Pretrained:
         tensors: The encoder's state dict, perhaps with more in it than a shortened encoder has.
         normalisation: The convention of their pictures; None where the file does not say.
         arguments: Arguments that the encoder must have.
+        sha256: Of the file that they come from, in lower-case hexadecimal.
     """
 
     origin: str
     tensors: Mapping[str, Tensor]
+    sha256: str
     normalisation: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -171,7 +173,8 @@ def load_pretrained(encoder: nn.Module, pretrained: Pretrained) -> None:
                 f"{pretrained.origin}: {name} is {tuple(given[name].shape)}, but the encoder needs "
                 f"{tuple(tensor.shape)}; its width (alpha) must be that of the weights"
             )
-    encoder.load_state_dict({name: given[name] for name in expected})
+    # An encoder without data ("meta"), which is built to check that weights fit, takes the tensors themselves.
+    encoder.load_state_dict({name: given[name] for name in expected}, assign=expected[first].is_meta)
 
 
 def adapt_first_layer(weight: Tensor, in_channels: int) -> Tensor:
@@ -240,7 +243,7 @@ def _from_torchvision(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -
             f"{', '.join(list(tensors)[:3])} …"
         )
     arguments = {"arithmetic": "torch"} if encoder == "mobilenet_v2" else {}
-    return Pretrained(str(path), renamed, IMAGENET, arguments)
+    return Pretrained(str(path), renamed, sha256_of(path), IMAGENET, arguments)
 
 
 def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], header: str) -> Pretrained:
@@ -262,7 +265,7 @@ def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], he
     if named is not None and named != encoder:
         raise ConfigError(f"{path}: its encoder is {named}, and {encoder} was asked for")
     own.pop("in_channels", None)
-    return Pretrained(str(path), parts, convention, own)
+    return Pretrained(str(path), parts, sha256_of(path), convention, own)
 
 
 def _torchvision_vgg(batch_norm: bool) -> Callable[[str], str | None]:

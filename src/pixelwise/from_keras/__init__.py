@@ -66,7 +66,7 @@ def import_keras(
     given = {**(arguments or {}), "normalisation": normalisation}
     with torch.device("meta"):  # its layers' names and shapes; no weights yet
         blueprint = build_model(model, num_classes=len(classes), arguments=given)
-    pairs = _match(SLOTS[model][1](blueprint), file, path)
+    pairs = _match(SLOTS[model](blueprint), file, path)
     given = {**given, **_epsilon(model, given, pairs, file)}
     network = build_model(model, num_classes=len(classes), arguments=given, seed=0)
     _check_epsilons(network, pairs, file, path)

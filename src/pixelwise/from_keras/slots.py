@@ -11,10 +11,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from pixelwise.models.deeplabv3plus import DeepLabV3Plus
-from pixelwise.models.mobilenet_segnet import MobileNetSegNet
-from pixelwise.models.unet_xception import UNetXception
-
 CONV, DEPTHWISE, SEPARABLE = "conv2d", "depthwise_conv2d", "separable_conv2d"
 TRANSPOSED, NORM = "conv2d_transpose", "batch_normalization"
 
@@ -98,9 +94,9 @@ def _count(network: nn.Module, path: str) -> int:
     return sum(1 for _ in module.children())
 
 
-SLOTS: dict[str, tuple[type[nn.Module], Callable[[nn.Module], list[Slot]]]] = {
-    "unet-xception": (UNetXception, _unet_xception),
-    "mobilenet-segnet": (MobileNetSegNet, _mobilenet_segnet),
-    "deeplabv3plus": (DeepLabV3Plus, _deeplabv3plus),
+SLOTS: dict[str, Callable[[nn.Module], list[Slot]]] = {
+    "unet-xception": _unet_xception,
+    "mobilenet-segnet": _mobilenet_segnet,
+    "deeplabv3plus": _deeplabv3plus,
 }
 """Networks that the Keras tutorials train."""

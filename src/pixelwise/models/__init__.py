@@ -98,19 +98,39 @@ def build_model(
             that do not fit, or contradict an argument.
         DataError: Weights that cannot be fetched or read.
     """
-    if name not in MODELS:
-        close = difflib.get_close_matches(name, MODELS, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise ConfigError(f"there is no network {name!r}: {hint}There are {', '.join(MODELS)}")
+    pretrained = read_weights(name, weights, arguments=arguments, progress=progress) if weights else None
+    return assemble(name, num_classes=num_classes, arguments=arguments, seed=seed, pretrained=pretrained)
+
+
+def read_weights(
+    name: str,
+    source: str,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Pretrained:
+    """Reads pretrained weights for the encoder that a network has with these arguments; see `build_model`."""
+    info = _find(name)
+    return read_pretrained(
+        _encoder_name(name, info, _complete(name, info, arguments or {})), source, progress=progress
+    )
+
+
+def assemble(
+    name: str,
+    *,
+    num_classes: int,
+    arguments: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    pretrained: Pretrained | None = None,
+) -> nn.Module:
+    """`build_model` with weights that were read already; opens no file."""
     if not 1 <= num_classes <= MAX_CLASSES:
         raise ConfigError(f"a network needs 1 to {MAX_CLASSES} classes, got {num_classes}")
-    info = MODELS[name]
-    given = dict(arguments or {})
+    info, given = _find(name), dict(arguments or {})
     # Defaults are written down too, so that a later change of a default does not change an old model file.
     own = _complete(name, info, given)
-    pretrained = None
-    if weights:
-        pretrained = read_pretrained(_encoder_name(name, info, own), weights, progress=progress)
+    if pretrained is not None:
         own = _complete(name, info, _follow(given, own, pretrained))
     if seed is None:
         network = info.build(num_classes=num_classes, **info.fixed, **own)
@@ -122,6 +142,14 @@ def build_model(
         load_pretrained(network.encoder, pretrained)  # pyright: ignore[reportArgumentType]
     network.architecture = Architecture(name, own)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
     return network
+
+
+def _find(name: str) -> ModelInfo:
+    if name not in MODELS:
+        close = difflib.get_close_matches(name, MODELS, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ConfigError(f"there is no network {name!r}: {hint}There are {', '.join(MODELS)}")
+    return MODELS[name]
 
 
 def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str, Any]:

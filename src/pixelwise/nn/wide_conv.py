@@ -40,11 +40,13 @@ class _WideConv(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """PyTorch's own convolution."""
         ctx.save_for_backward(x, weight, bias)
         return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of input, kernel and bias, each in its own type."""
         (gradient,) = gradients  # in the type that autocast computed in
         x, weight, bias = cast("tuple[Tensor, Tensor, Tensor]", ctx.saved_tensors)
         size = weight.shape[-1]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -17,7 +17,7 @@ from pixelwise.data import Dataset, open_dataset
 from pixelwise.data.cache import prepare
 from pixelwise.data.prepared import Prepared
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.models import build_model
+from pixelwise.models import Architecture, assemble, read_weights
 from pixelwise.nn.arguments import parse_arguments
 from pixelwise.segmenter import choose_device
 from pixelwise.torch_runtime import choose_precision
@@ -37,25 +37,35 @@ class Parts:
     data_hash: str
     fabric: Fabric
     network: torch.nn.Module
+    weights_sha256: str | None
     optimizer: torch.optim.Optimizer
     precision: str
     listener: Listener
 
     @staticmethod
-    def build(data: Path, config: TrainConfig, listener: Listener) -> Parts:
-        """Opens the data, checks that it can be trained on, and builds network and optimiser."""
+    def build(
+        data: Path, config: TrainConfig, listener: Listener, *, architecture: Architecture | None = None
+    ) -> Parts:
+        """Opens the data, checks that it can be trained on, and builds network and optimiser.
+
+        Args:
+            data: The labelled pictures.
+            config: The settings.
+            listener: Hears of progress.
+            architecture: That of a run with a checkpoint: it is rebuilt without its pretrained weights, which
+                may be gone by now and are in the checkpoint as training has made them.
+        """
         device = choose_device(config.device)
         precision, why = _precision(config, device)
-        arguments = parse_arguments(config.model_args)
+        name, arguments = config.model, parse_arguments(config.model_args)
+        pretrained = None
+        if architecture is not None:
+            name, arguments = architecture.name, dict(architecture.arguments)
+        elif config.weights:
+            pretrained = read_weights(name, config.weights, arguments=arguments, progress=listener.work)
         # Built before the data is read: a wrong model name should not cost a walk over all pictures.
-        with torch.device("cpu" if config.weights else "meta"):
-            build_model(
-                config.model,
-                num_classes=1,
-                arguments=arguments,
-                weights=config.weights,
-                progress=listener.work,
-            )
+        with torch.device("meta"):
+            assemble(name, num_classes=1, arguments=arguments, pretrained=pretrained)
         dataset = open_dataset(data, config.data)
         for note in dataset.notes:
             listener.note(note)
@@ -66,12 +76,8 @@ class Parts:
                 f"{', '.join(classes.names)}"
             )
         train, val, data_hash = _prepare(dataset, config, listener)
-        network = build_model(
-            config.model,
-            num_classes=len(classes),
-            arguments=arguments,
-            seed=config.seed,
-            weights=config.weights,
+        network = assemble(
+            name, num_classes=len(classes), arguments=arguments, seed=config.seed, pretrained=pretrained
         )
         fabric = Fabric(
             accelerator=device.type,
@@ -92,14 +98,25 @@ class Parts:
             data_hash=data_hash,
             fabric=fabric,
             network=network,
+            weights_sha256=None if pretrained is None else pretrained.sha256,
             optimizer=optimizer,
             precision=precision,
             listener=listener,
         )
 
+    @property
+    def architecture(self) -> Architecture:
+        """What builds the network again."""
+        return cast("Architecture", self.network.architecture)
+
     def facts(self, data: Path, config: TrainConfig) -> dict[str, Any]:
         """What the run depends on, for its provenance."""
         return {
+            "architecture": {
+                "name": self.architecture.name,
+                "arguments": dict(self.architecture.arguments),
+            },
+            "weights_sha256": self.weights_sha256,
             "data": str(data.resolve()),
             "data_hash": self.data_hash,
             "format": self.dataset.reader.format,

@@ -27,6 +27,7 @@ from pixelwise import __version__, plain
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import write_whole
+from pixelwise.models import Architecture
 
 _LIBRARIES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors")
 
@@ -122,17 +123,49 @@ def check_same_data(run: RunFolder, data_hash: str) -> dict[str, Any]:
     Raises:
         DataError: The data hash differs.
     """
-    try:
-        provenance = json.loads(run.provenance.read_text(encoding="utf-8"))
-        recorded = provenance["data_hash"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{run.provenance} cannot be read ({error}): start the run anew") from error
+    provenance, recorded = _recorded(run, "data_hash")
     if recorded != data_hash:
         raise DataError(
             f"the pictures or masks changed since {run.path} began (data hash {recorded[:12]}, now "
             f"{data_hash[:12]}): restore them, or start a new run"
         )
     return provenance
+
+
+def recorded_architecture(run: RunFolder) -> Architecture:
+    """The network that a run began with, as its provenance has it.
+
+    Raises:
+        DataError: The provenance cannot be read.
+    """
+    _, recorded = _recorded(run, "architecture")
+    try:
+        return Architecture(str(recorded["name"]), dict(recorded["arguments"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{run.provenance} is damaged ({error}): start the run anew") from error
+
+
+def check_same_weights(provenance: dict[str, Any], weights_sha256: str | None) -> None:
+    """Refuses to begin a run again with other pretrained weights than it began with.
+
+    Raises:
+        DataError: Their file changed.
+    """
+    recorded = provenance.get("weights_sha256")
+    if recorded != weights_sha256:
+        raise DataError(
+            f"the pretrained weights changed since the run began (SHA-256 {str(recorded)[:12]}, now "
+            f"{str(weights_sha256)[:12]}): restore them, or start a new run"
+        )
+
+
+def _recorded(run: RunFolder, key: str) -> tuple[dict[str, Any], Any]:
+    """A run's provenance, and one entry of it."""
+    try:
+        provenance = json.loads(run.provenance.read_text(encoding="utf-8"))
+        return provenance, provenance[key]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{run.provenance} cannot be read ({error}): start the run anew") from error
 
 
 def write_provenance(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pixelwise import plain
 from pixelwise.config import TrainConfig
+from pixelwise.encoders.pretrained import IMAGENET
 from pixelwise.errors import ConfigError
 from pixelwise.metrics import Metrics
 from pixelwise.model_file import ModelHeader, read_header, save_model
-from pixelwise.models import Architecture
 from pixelwise.report.history import HistoryRow
 from pixelwise.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from pixelwise.training.events import Listener, LogListener
@@ -25,8 +25,10 @@ from pixelwise.training.parts import Parts
 from pixelwise.training.run import (
     RunFolder,
     check_same_data,
+    check_same_weights,
     create,
     open_existing,
+    recorded_architecture,
     write_config,
     write_provenance,
 )
@@ -89,6 +91,8 @@ def train(
     if config is not None and settings:
         raise ConfigError("give either a config or single settings, not both")
     config = config or plain.from_flat(TrainConfig, settings)
+    if config.weights not in ("", IMAGENET):  # a resume may stand in another folder
+        config = dataclasses.replace(config, weights=str(Path(config.weights).expanduser().resolve()))
     listener = listener or LogListener()
     if RunFolder(Path(out)).config.exists():
         create(Path(out), Path(data), config)  # says what to do instead, before any picture is read
@@ -121,12 +125,15 @@ def resume(
     listener = listener or LogListener()
     if epochs is not None:
         config = dataclasses.replace(config, epochs=epochs)
-    parts = Parts.build(data, config, listener)
+    architecture = recorded_architecture(run) if run.checkpoint.exists() else None
+    parts = Parts.build(data, config, listener, architecture=architecture)
     if not run.provenance.exists():
         # Killed before the first step: there is nothing to continue from, so this is the beginning.
         provenance = write_provenance(run, parts.facts(data, config))
         return _run(run, parts, Progress(), provenance)
     provenance = check_same_data(run, parts.data_hash)
+    if architecture is None:
+        check_same_weights(provenance, parts.weights_sha256)
     progress = Progress()
     if run.checkpoint.exists():
         progress = load_checkpoint(run.checkpoint, parts.network, parts.optimizer)
@@ -179,7 +186,7 @@ def _model_writer(
     """Writes last.safetensors after an epoch, and best.safetensors where it is the best."""
     config = parts.config
     header = ModelHeader(
-        architecture=cast("Architecture", parts.network.architecture),
+        architecture=parts.architecture,
         classes=parts.dataset.reader.classes,
         size_policy=SizePolicy("resize", config.size),
     )
