@@ -173,7 +173,7 @@ def load_pretrained(encoder: nn.Module, pretrained: Pretrained) -> None:
                 f"{pretrained.origin}: {name} is {tuple(given[name].shape)}, but the encoder needs "
                 f"{tuple(tensor.shape)}; its width (alpha) must be that of the weights"
             )
-    # An encoder without data ("meta"), which is built to check that weights fit, takes the tensors themselves.
+    # An encoder without data ("meta"), built to check that weights fit, takes the tensors themselves.
     encoder.load_state_dict({name: given[name] for name in expected}, assign=expected[first].is_meta)
 
 
