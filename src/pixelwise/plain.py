@@ -120,7 +120,7 @@ def _plain(hint: Any, value: Any, wrong: ConfigError) -> Any:
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    plain = isinstance(hint, type) and isinstance(value, hint)
+    plain = _is_class(hint) and isinstance(value, hint)
     if plain and not (hint is int and isinstance(value, bool)):
         return value
     raise wrong
@@ -129,4 +129,9 @@ def _plain(hint: Any, value: Any, wrong: ConfigError) -> Any:
 def _hint_text(hint: Any) -> str:
     if typing.get_origin(hint) is Literal:
         return "one of " + ", ".join(str(a) for a in typing.get_args(hint))
-    return hint.__name__ if isinstance(hint, type) else str(hint)
+    return hint.__name__ if _is_class(hint) else str(hint)
+
+
+def _is_class(hint: Any) -> bool:
+    """Whether a value can be an instance of it; in Python 3.10 `tuple[int, int]` passes for a type too."""
+    return isinstance(hint, type) and typing.get_origin(hint) is None
