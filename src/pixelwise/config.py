@@ -25,9 +25,17 @@ class DataConfig:
     masks: str = ""
     """Name of the mask folder under DATA."""
     classes: tuple[str, ...] = ()
-    """Class names in the order of their train ids; where not given, from classes.txt or the masks."""
+    """Class names in the order of their train ids; where the data set names its classes, those to keep."""
     map: tuple[str, ...] = ()
     """RAW=ID pairs that say what a mask's raw value means, e.g. 255=1 or 7=ignore."""
+    merge: tuple[str, ...] = ()
+    """Classes to make one of, e.g. pole,sign=post; the new one stands where its first stood."""
+    ignore: tuple[str, ...] = ()
+    """Classes whose pixels count for nothing."""
+    binary: str = ""
+    """The one class to tell from all others, which become background."""
+    annotations: str = ""
+    """Name of the annotation file or table under DATA, where there are several."""
     val_last: int | None = None
     """Sort by name and validate on the last N."""
     val_share: float | None = None

@@ -110,7 +110,7 @@ def test_suffixes_are_taken_off_where_all_names_carry_them(save, tmp_path):
         save(f"set/images/{name}_sat.jpg", colour())
         save(f"set/masks/{name}_mask.png", ids(0, 1))
     dataset = open_dataset(tmp_path / "set", NAMED)
-    assert [entry.mask.name for entry in dataset.reader.entries] == ["a_mask.png", "b_mask.png"]
+    assert [entry.labels.name for entry in dataset.reader.entries] == ["a_mask.png", "b_mask.png"]
     assert "pictures NAME_sat in images/ are paired with masks NAME_mask in masks/" in dataset.notes
     save("set/masks/c.png", ids(0, 1))
     with pytest.raises(DataError, match="2 of 2 pictures have no mask"):

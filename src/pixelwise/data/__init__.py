@@ -53,7 +53,7 @@ def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
     config = config or DataConfig()
     path = Path(root).expanduser()
     reader = _format(path, config).open(path, config)
-    split = make_split([entry.name for entry in reader.entries], reader.splits, config)
+    split = make_split(reader.entries.names, reader.splits, config)
     return Dataset(reader, split, config, (*reader.notes, split.rule))
 
 

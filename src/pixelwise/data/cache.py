@@ -190,17 +190,21 @@ def _assemble(
 
 def _digests(
     reader: Reader, used: Sequence[int], config: DataConfig, root: Path, progress: Progress | None
-) -> list[tuple[str, str]]:
-    """Picture's and mask's digest of each used sample."""
+) -> list[tuple[str, ...]]:
+    """The digests of each used sample's files: picture, labels, and those that all labels depend on."""
     entries = [reader.entries[index] for index in used]
     place = hashlib.sha256(str(reader.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    digests = digest_files(
-        [path for entry in entries for path in (entry.image, entry.mask)],
+    # Samples may share a file, as those of one json do.
+    files = list(dict.fromkeys([*(path for e in entries for path in (e.image, e.labels)), *reader.shared]))
+    found = digest_files(
+        files,
         workers=config.workers,
         record=root / "digests" / f"{place}.json" if config.cache else None,
         progress=None if progress is None else lambda done, total: progress("reading files", done, total),
     )
-    return list(zip(digests[::2], digests[1::2], strict=True))
+    digest = dict(zip(files, found, strict=True))
+    shared = [digest[path] for path in reader.shared]
+    return [(digest[entry.image], digest[entry.labels], *shared) for entry in entries]
 
 
 def _key(work: _Work, digests: Sequence[Sequence[str]]) -> str:

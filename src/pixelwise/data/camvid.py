@@ -17,11 +17,12 @@ from itertools import islice
 from pathlib import Path
 
 from pixelwise.config import DataConfig
+from pixelwise.data.entries import Entries
 from pixelwise.data.found_classes import CLASSES_FILE
 from pixelwise.data.listing import Listing, list_pictures, pair, passed_over_note, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, parse_map
-from pixelwise.data.reader import Entry, PairedReader
+from pixelwise.data.reader import LabelledPictures
 from pixelwise.drawing import IGNORE, Colour
 from pixelwise.errors import DataError
 from pixelwise.types import Classes
@@ -101,7 +102,7 @@ def recognises(root: Path) -> bool:
     return any(_FRAME.match(path.name) for path in files)
 
 
-def open_camvid(root: Path, config: DataConfig) -> PairedReader:
+def open_camvid(root: Path, config: DataConfig) -> LabelledPictures:
     """Pairs frames and masks; folders and lists become the splits.
 
     Raises:
@@ -111,28 +112,26 @@ def open_camvid(root: Path, config: DataConfig) -> PairedReader:
     folders = subfolders(root)
     classes = Classes(tuple(config.classes)) if config.classes else CLASSES
     pairs = parse_map(config.map)
+    entries = Entries(root)
     if all(name in folders for name in _ORIGINAL):
         stills, masks = (list_pictures(folders[name]) for name in _ORIGINAL)
-        found, said = pair(stills, masks)
+        said = pair(entries, stills, masks)
         table = LabelTable(len(classes), pairs, _colours(classes))
         said = (*said, "32 colours are merged to 11")
-        return _reader(root, classes, table, found, {}, said, [stills, masks])
+        return _reader(root, classes, table, entries, {}, said, [stills, masks])
     named = [name for name in _SPLITS if name in folders and f"{name}annot" in folders]
     if not named:
         raise DataError(
             f"{root}: format camvid needs train/ + trainannot/, or {_ORIGINAL[0]}/ + {_ORIGINAL[1]}/; for "
             "other folders leave --format away"
         )
-    entries: list[Entry] = []
     notes: list[str] = []
     listings: list[Listing] = []
     for name in named:
         sides = list_pictures(folders[name]), list_pictures(folders[f"{name}annot"])
-        found, said = pair(*sides, prefix=f"{name}/")
-        entries += found
-        notes += said
+        notes += pair(entries, *sides, prefix=f"{name}/")
         listings += sides
-    places = {entry.name: index for index, entry in enumerate(entries)}
+    places = entries.places()
     lists = {name: root / f"{name}.txt" for name in named if (root / f"{name}.txt").is_file()}
     splits, missing = split_by_lists(lists, places)
     for name in named:
@@ -147,11 +146,11 @@ def _reader(
     root: Path,
     classes: Classes,
     table: LabelTable,
-    entries: Sequence[Entry],
+    entries: Entries,
     splits: dict[str, tuple[int, ...]],
     said: Sequence[str],
     listings: Sequence[Listing],
-) -> PairedReader:
+) -> LabelledPictures:
     named = "CamVid's 11 classes" if classes is CLASSES else f"{len(classes)} classes from --classes"
     notes = (
         f"format camvid: {len(entries):,} frames",
@@ -159,7 +158,7 @@ def _reader(
         *said,
         *passed_over_note(listings),
     )
-    return PairedReader(FORMAT, root, classes, table, tuple(entries), splits, notes)
+    return LabelledPictures(FORMAT, root, classes, table, entries, splits, notes)
 
 
 def _colours(classes: Classes) -> dict[Colour, int]:

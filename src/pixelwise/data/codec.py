@@ -6,6 +6,7 @@ Knows neither what a picture nor what a mask is for; `io` makes arrays of what i
 from __future__ import annotations
 
 import importlib
+import io
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import IO, Any, cast
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
+from pixelwise.data.jpeg import Scaled, decode_jpeg
 from pixelwise.errors import DataError
 
 MAX_PIXELS = 1 << 28
@@ -41,7 +43,7 @@ for _module in (*_PLUGINS.values(), "MpoImagePlugin"):  # the JPEG plugin hands 
 
 _ORIENTATION = 0x0112
 _TIFF_SIZE = (256, 257)  # the tags ImageWidth and ImageLength
-_SIDEWAYS = (5, 6, 7, 8)
+SIDEWAYS = (5, 6, 7, 8)
 
 
 class UnreadableError(DataError):
@@ -92,25 +94,25 @@ def read_header(path: Path) -> Header:
         image = _identify(stream, path)
         width, height = _stored_size(image)
         # To find a tag behind the pixels of a PNG, Pillow decodes them: not those of a bomb.
-        sideways = width * height <= MAX_PIXELS and _orientation(image) in _SIDEWAYS
+        sideways = width * height <= MAX_PIXELS and _orientation(image) in SIDEWAYS
         size = (width, height) if sideways else (height, width)
         return Header(size, sideways, image.format or "", image.mode)
 
 
-def decode(path: Path, *, max_pixels: int) -> Decoded:
+def decode(path: Path, *, max_pixels: int, content: bytes | None = None) -> Decoded:
     """Decodes the first picture of a file.
+
+    Args:
+        path: The file.
+        max_pixels: The most that are decoded.
+        content: The picture's bytes where they don't stand in a file of their own; `path` is for messages.
 
     Raises:
         DataError: The file is missing; `UnreadableError`: it is damaged, or has more than `max_pixels`.
     """
-    with _file(path) as stream:
+    with _file(path) if content is None else io.BytesIO(content) as stream:
         image = _identify(stream, path)
-        width, height = image.size
-        if width * height > max_pixels:
-            raise UnreadableError(
-                f"{path}: {width}x{height} pixels are more than the limit of {max_pixels:,}; "
-                "shrink the picture, or cut it into tiles"
-            )
+        _check_pixels(image, path, max_pixels)
         shades = _shades(image)
         try:
             image.load()
@@ -123,10 +125,52 @@ def decode(path: Path, *, max_pixels: int) -> Decoded:
         return Decoded(image, image.format or "", _orientation(image), shades)
 
 
+def decode_fast(
+    path: Path, *, max_pixels: int, at_least: tuple[int, int] | None, content: bytes | None = None
+) -> tuple[Scaled, int] | None:
+    """Decodes an ordinary JPEG the fast way, with its orientation; None for any other file.
+
+    Args:
+        path: The file.
+        max_pixels: The most that are decoded.
+        at_least: `(height, width)` upright that are needed; None for full size.
+        content: As for `decode`.
+
+    Raises:
+        DataError: As `decode`, except that a damaged JPEG gives None.
+    """
+    with _file(path) if content is None else io.BytesIO(content) as stream:
+        image = _identify(stream, path)
+        if image.format != "JPEG" or image.mode != "RGB":
+            return None
+        _check_pixels(image, path, max_pixels)
+        orientation = _orientation(image)
+        stream.seek(0)
+        width, height = image.size
+        needed = at_least
+        if at_least is not None and orientation in SIDEWAYS:
+            needed = at_least[1], at_least[0]
+        scaled = decode_jpeg(stream.read(), (height, width), needed)
+        return None if scaled is None else (scaled, orientation)
+
+
+def _check_pixels(image: Image.Image, path: Path, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise UnreadableError(
+            f"{path}: {width}x{height} pixels are more than the limit of {max_pixels:,}; "
+            "shrink the picture, or cut it into tiles"
+        )
+
+
 def _file(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except FileNotFoundError as error:
+        if path.is_symlink():
+            raise DataError(
+                f"{path}: this link leads nowhere ({path.readlink()}); mend or remove it"
+            ) from error
         raise DataError(f"{path}: there is no such file; check the path") from error
     except IsADirectoryError as error:
         raise DataError(f"{path}: a picture file was expected, but this is a folder") from error

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pixelwise.config import DataConfig
+from pixelwise.data.entries import Entries
 from pixelwise.data.found_classes import decide_classes
 from pixelwise.data.listing import Listing, list_pictures, pair, passed_over_note, subfolders
-from pixelwise.data.reader import Entry, PairedReader
+from pixelwise.data.reader import LabelledPictures
 from pixelwise.errors import DataError
 
 FORMAT = "folder"
@@ -32,7 +33,7 @@ def recognises(root: Path) -> bool:
     return bool(_layout(root, DataConfig()))
 
 
-def open_folder(root: Path, config: DataConfig) -> PairedReader:
+def open_folder(root: Path, config: DataConfig) -> LabelledPictures:
     """Pairs the files and finds the classes.
 
     Raises:
@@ -43,15 +44,13 @@ def open_folder(root: Path, config: DataConfig) -> PairedReader:
     sides = _layout(root, config)
     if not sides:
         raise DataError(nothing_found(root))
-    entries: list[Entry] = []
+    entries = Entries(root)
     listings: list[Listing] = []
     notes: list[str] = []
     for prefix, pictures, masks in sides:
         left, right = list_pictures(pictures), list_pictures(masks)
-        found, said = pair(left, right, prefix=prefix)
-        entries += found
+        notes += pair(entries, left, right, prefix=prefix)
         listings += [left, right]
-        notes += said
     named = " and ".join(f"{_short(p, root)} + {_short(m, root)}" for _, p, m in sides)
     classes, table, said = decide_classes(root, entries, config)
     notes = [
@@ -60,7 +59,7 @@ def open_folder(root: Path, config: DataConfig) -> PairedReader:
         *said,
         *passed_over_note(listings),
     ]
-    return PairedReader(FORMAT, root, classes, table, tuple(entries), _own_splits(entries), tuple(notes))
+    return LabelledPictures(FORMAT, root, classes, table, entries, _own_splits(entries.names), tuple(notes))
 
 
 def nothing_found(root: Path) -> str:
@@ -118,11 +117,11 @@ def _synonym(folders: Mapping[str, Path], names: Sequence[str], flag: str) -> Pa
     return found[0] if found else None
 
 
-def _own_splits(entries: Sequence[Entry]) -> dict[str, tuple[int, ...]]:
+def _own_splits(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """Splits by the first part of the names, if all names have such a part."""
     splits: dict[str, list[int]] = {}
-    for index, entry in enumerate(entries):
-        first, _, rest = entry.name.partition("/")
+    for index, name in enumerate(names):
+        first, _, rest = name.partition("/")
         if first not in _SPLITS or not rest:
             return {}
         splits.setdefault(first, []).append(index)

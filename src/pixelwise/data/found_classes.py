@@ -13,9 +13,9 @@ from pathlib import Path
 from pixelwise.config import DataConfig
 from pixelwise.data.ahead import in_order
 from pixelwise.data.classes_file import read_classes
+from pixelwise.data.entries import Entry
 from pixelwise.data.io import UnreadableError, read_mask_values
 from pixelwise.data.mapping import LabelTable, build_table, count_values, grey_only, parse_map
-from pixelwise.data.reader import Entry
 from pixelwise.data.remedy import remedy
 from pixelwise.drawing import IGNORE, Colour
 from pixelwise.errors import DataError
@@ -61,7 +61,7 @@ def _from_masks(
         seen.update(counts)
         if len(seen) > MAX_CLASSES + 1:
             break  # no set of ids any more
-    first = entries[0].mask
+    first = entries[0].labels
     folder = first.parent
     if not seen:
         raise DataError(f"{folder}: none of the {len(entries):,} masks can be read; {_NAME_THEM[3:]}")
@@ -105,7 +105,7 @@ def _refuse_binary(entries: Sequence[Entry], classes: Classes, config: DataConfi
         return
     second = classes.names[1] if len(classes) > 1 else "the second class"
     raise DataError(
-        f"{entries[0].mask.parent}: the masks hold only {_listed(seen)}, and 255 would be ignored; if 255 "
+        f"{entries[0].labels.parent}: the masks hold only {_listed(seen)}, and 255 would be ignored; if 255 "
         f"means {second}, add --map 255=1, or if it is to be ignored, --map 255=ignore"
     )
 
@@ -114,7 +114,7 @@ def _each_mask(entries: Sequence[Entry], config: DataConfig) -> Iterator[Counter
     """Counts the values of one mask after the other, a few ahead in threads."""
 
     def count(entry: Entry) -> Counter[int | Colour]:
-        return _count(entry.mask, config.skip_broken)
+        return _count(entry.labels, config.skip_broken)
 
     yield from in_order(count, entries, workers=config.workers)
 

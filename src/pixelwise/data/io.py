@@ -14,7 +14,17 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.data.codec import MAX_PIXELS, Decoded, Header, UnreadableError, decode, read_header
+from pixelwise.data.codec import (
+    MAX_PIXELS,
+    SIDEWAYS,
+    Decoded,
+    Header,
+    UnreadableError,
+    decode,
+    decode_fast,
+    read_header,
+)
+from pixelwise.data.resize import resize_picture
 from pixelwise.errors import DataError
 
 PICTURE_ENDINGS = frozenset(
@@ -32,17 +42,58 @@ def picture_size(path: Path) -> tuple[int, int]:
     return read_header(path).size
 
 
-def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
+def read_picture(
+    path: Path, *, max_pixels: int = MAX_PIXELS, content: bytes | None = None
+) -> npt.NDArray[np.uint8]:
     """Decodes a picture to `(H, W, 3) uint8` RGB, upright.
 
     Grey becomes three equal channels. 16 bits lose the lower 8 (`value >> 8`), whatever range is used.
     Floats are taken as 0..1 if none is larger, else as 0..255. Alpha is dropped and the colours in the
     file count, as OpenCV and torchvision do it. CMYK is converted without its profile.
 
+    Args:
+        path: The file.
+        max_pixels: The most that are decoded.
+        content: The picture's bytes where they don't stand in a file of their own; `path` is for messages.
+
     Raises:
         DataError: The file is missing, is no picture, is truncated, or has more than `max_pixels`.
     """
-    decoded = decode(path, max_pixels=max_pixels)
+    fast = decode_fast(path, max_pixels=max_pixels, at_least=None, content=content)
+    if fast is not None:
+        return np.ascontiguousarray(_upright(fast[0].pixels, fast[1]))
+    return _read_any(path, max_pixels, content)
+
+
+def read_picture_at(
+    path: Path, size: tuple[int, int], *, max_pixels: int = MAX_PIXELS, content: bytes | None = None
+) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
+    """Decodes a picture straight to `size` = (height, width): what training and prediction give a network.
+
+    A JPEG that is at least twice as large each way is decoded at 1/2, 1/4 or 1/8 of its size, and that is
+    resized. The pixels differ a little from those of `read_picture` and `resize_picture` (libjpeg averages
+    before it converts colours), so whoever compares must decode alike.
+
+    Returns:
+        `(h, w, 3) uint8` RGB upright, and the picture's own `(height, width)`.
+
+    Raises:
+        DataError: As `read_picture`.
+    """
+    fast = decode_fast(path, max_pixels=max_pixels, at_least=size, content=content)
+    if fast is None:
+        whole = _read_any(path, max_pixels, content)
+        return resize_picture(whole, size), (whole.shape[0], whole.shape[1])
+    scaled, orientation = fast
+    stored, own = size, scaled.size
+    if orientation in SIDEWAYS:
+        stored, own = (size[1], size[0]), (own[1], own[0])
+    small = resize_picture(scaled.pixels, stored, extent=scaled.extent)
+    return np.ascontiguousarray(_upright(small, orientation)), own
+
+
+def _read_any(path: Path, max_pixels: int, content: bytes | None) -> npt.NDArray[np.uint8]:
+    decoded = decode(path, max_pixels=max_pixels, content=content)
     try:
         array = _rgb(decoded, path)
     except (ValueError, MemoryError) as error:
@@ -53,7 +104,7 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.
     return np.ascontiguousarray(_upright(array, decoded.orientation))
 
 
-def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS) -> RawMask:
+def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS, content: bytes | None = None) -> RawMask:
     """Decodes a mask to the values that stand in the file, upright by its own orientation tag.
 
     Returns:
@@ -64,7 +115,7 @@ def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS) -> RawMask:
     Raises:
         DataError: As `read_picture`; also for values that are no whole numbers in 0..65535.
     """
-    decoded = decode(path, max_pixels=max_pixels)
+    decoded = decode(path, max_pixels=max_pixels, content=content)
     mode = decoded.image.mode
     if mode in ("1", "L", "P"):
         array = np.asarray(decoded.image).astype(np.uint8)
@@ -145,4 +196,5 @@ __all__ = [
     "read_header",
     "read_mask_values",
     "read_picture",
+    "read_picture_at",
 ]

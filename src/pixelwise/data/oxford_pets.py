@@ -10,14 +10,14 @@ one that lacks it is an archive that was not unpacked wholly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pixelwise.config import DataConfig
+from pixelwise.data.entries import Entries
 from pixelwise.data.listing import list_pictures, pair, passed_over_note, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, parse_map
-from pixelwise.data.reader import Entry, PairedReader
+from pixelwise.data.reader import LabelledPictures
 from pixelwise.errors import DataError
 from pixelwise.types import Classes
 
@@ -33,7 +33,7 @@ def recognises(root: Path) -> bool:
     return "images" in folders and (root / "annotations" / "trimaps").is_dir()
 
 
-def open_pets(root: Path, config: DataConfig) -> PairedReader:
+def open_pets(root: Path, config: DataConfig) -> LabelledPictures:
     """Pairs photos and trimaps; the official lists become the splits, where they are there.
 
     Raises:
@@ -46,7 +46,8 @@ def open_pets(root: Path, config: DataConfig) -> PairedReader:
             "pixelwise download oxford-pets, or leave --format away"
         )
     photos, trimaps = list_pictures(root / "images"), list_pictures(root / "annotations" / "trimaps")
-    entries, paired = pair(photos, trimaps)
+    entries = Entries(root)
+    paired = pair(entries, photos, trimaps)
     splits, said = _official(root / "annotations", entries)
     classes = Classes(tuple(config.classes)) if config.classes else CLASSES
     pairs = parse_map(config.map)
@@ -58,14 +59,11 @@ def open_pets(root: Path, config: DataConfig) -> PairedReader:
         *said,
         *passed_over_note([photos, trimaps]),
     )
-    return PairedReader(
-        FORMAT, root, classes, LabelTable(len(classes), values), tuple(entries), splits, notes
-    )
+    return LabelledPictures(FORMAT, root, classes, LabelTable(len(classes), values), entries, splits, notes)
 
 
-def _official(folder: Path, entries: Sequence[Entry]) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
+def _official(folder: Path, entries: Entries) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
     """The splits of the two lists, none unless both are there; a listed photo may be missing, said aloud."""
     if not all((folder / f"{name}.txt").is_file() for name in _LISTS):
         return {}, ()
-    places = {entry.name: index for index, entry in enumerate(entries)}
-    return split_by_lists({name: folder / f"{name}.txt" for name in _LISTS}, places)
+    return split_by_lists({name: folder / f"{name}.txt" for name in _LISTS}, entries.places())

@@ -12,10 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.data.reader import Reader
-from pixelwise.data.resize import resize_mask, resize_picture
-
-Pair = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+from pixelwise.data.reader import Pair, Reader
 
 
 class Source(Protocol):
@@ -49,8 +46,7 @@ class DecodingSource:
 
     def pair(self, index: int) -> Pair:
         """Raises `DataError` if the files changed for the worse since they were checked."""
-        sample = self.reader[index]
-        return resize_picture(sample.image, self.size), resize_mask(sample.mask, self.size)
+        return self.reader.at(index, self.size)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,35 +1,28 @@
-"""A labelled data set as a sequence of samples: what every reader offers, and the one that pairs files.
+"""A labelled data set as a sequence of samples: what every reader offers, and how one is put together.
 
-Knows how a picture and its mask become a sample. How a format lays out its folders and names its classes is
-the business of that format's file, which builds a `PairedReader`.
+Knows how a picture and its labels become a sample. How a format lays out its folders, names its classes and
+writes its labels is the business of that format's file, which builds a `LabelledPictures`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pixelwise.data.io import Header, read_header, read_mask_values, read_picture
+import numpy as np
+import numpy.typing as npt
+
+from pixelwise.data.entries import Entries, Entry
+from pixelwise.data.io import Header, RawMask, read_header, read_mask_values, read_picture, read_picture_at
 from pixelwise.data.mapping import LabelTable
+from pixelwise.data.resize import resize_mask
 from pixelwise.errors import DataError
 from pixelwise.types import Classes, Sample, size_text
 
-
-@dataclass(frozen=True)
-class Entry:
-    """The two files of a sample.
-
-    Attributes:
-        name: Unique within the data set: the path under the picture folder, without its ending.
-        image: The picture.
-        mask: Its mask.
-    """
-
-    name: str
-    image: Path
-    mask: Path
+Picture = npt.NDArray[np.uint8]
+Pair = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 
 class Reader(Protocol):
@@ -52,7 +45,7 @@ class Reader(Protocol):
 
     @property
     def table(self) -> LabelTable:
-        """What a mask's raw values mean."""
+        """What a raw value means."""
         ...
 
     @property
@@ -61,8 +54,13 @@ class Reader(Protocol):
         ...
 
     @property
-    def entries(self) -> Sequence[Entry]:
-        """The samples' files, sorted by the picture's path."""
+    def entries(self) -> Entries:
+        """The samples' files, in the order of the data set."""
+        ...
+
+    @property
+    def shared(self) -> tuple[Path, ...]:
+        """Files that labels depend on besides those of the entries."""
         ...
 
     @property
@@ -73,42 +71,114 @@ class Reader(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> Sample: ...
 
+    def at(self, index: int, size: tuple[int, int]) -> Pair:
+        """Picture `(h, w, 3) uint8` and mask `(h, w) uint8` of a sample at `size` = (height, width).
+
+        What training, evaluation and prediction give the network: JPEGs are decoded small where they are much
+        larger than `size`, see `io.read_picture_at`.
+        """
+        ...
+
+
+class Pictures(Protocol):
+    """How the picture of an entry is read."""
+
+    def full(self, entry: Entry) -> Picture:
+        """`(H, W, 3) uint8` RGB at its own size."""
+        ...
+
+    def at(self, entry: Entry, size: tuple[int, int]) -> tuple[Picture, tuple[int, int]]:
+        """The picture at `size`, and the size that it has of its own."""
+        ...
+
+
+class Labels(Protocol):
+    """How the labels of an entry become raw values.
+
+    Attributes:
+        drawn: Whether they are shapes that are drawn at the picture's size; a mask brings a size of its own.
+    """
+
+    drawn: bool
+
+    def raw(self, index: int, entry: Entry, size: tuple[int, int]) -> RawMask:
+        """Raw values `(H, W)`, or colours `(H, W, 3)`, for a picture of `size` = (height, width).
+
+        Raises:
+            DataError: They cannot be read, or don't belong to a picture of that size.
+        """
+        ...
+
+
+class PictureFiles:
+    """Each picture is a file of its own."""
+
+    def full(self, entry: Entry) -> Picture:
+        """Decodes the file."""
+        return read_picture(entry.image)
+
+    def at(self, entry: Entry, size: tuple[int, int]) -> tuple[Picture, tuple[int, int]]:
+        """Decodes the file no larger than it needs to be."""
+        return read_picture_at(entry.image, size)
+
+
+class MaskFiles:
+    """Each picture has a mask file, whose values or colours are the raw ones."""
+
+    drawn = False
+
+    def raw(self, index: int, entry: Entry, size: tuple[int, int]) -> RawMask:
+        """Decodes the mask, which must have the picture's size."""
+        raw = read_mask_values(entry.labels)
+        if raw.shape[:2] != tuple(size):
+            raise DataError(_sizes_differ(entry, read_header(entry.image), read_header(entry.labels)))
+        return raw
+
 
 @dataclass(frozen=True, eq=False)
-class PairedReader:
-    """The reader of every format in which each picture has one mask file.
+class LabelledPictures:
+    """The reader that every format builds.
 
     Raises:
-        DataError: On indexing: a file is missing or damaged, the sizes differ, or a mask holds a value that
-            the table lacks.
+        DataError: On indexing: a file is missing or damaged, the sizes differ, or there is a value that the
+            table lacks.
     """
 
     format: str
     root: Path
     classes: Classes
     table: LabelTable
-    entries: Sequence[Entry]
+    entries: Entries
     splits: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     notes: tuple[str, ...] = ()
+    labels: Labels = field(default_factory=MaskFiles)
+    pictures: Pictures = field(default_factory=PictureFiles)
+    shared: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def __getitem__(self, index: int) -> Sample:
         entry = self.entries[index]
-        image = read_picture(entry.image)
-        raw = read_mask_values(entry.mask)
-        if image.shape[:2] != raw.shape[:2]:
-            raise DataError(_sizes_differ(entry, read_header(entry.image), read_header(entry.mask)))
-        return Sample(entry.name, image, self.table.apply(raw, entry.mask))
+        image = self.pictures.full(entry)
+        return Sample(entry.name, image, self._ids(index, entry, (image.shape[0], image.shape[1])))
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
 
+    def at(self, index: int, size: tuple[int, int]) -> Pair:
+        """Picture and mask at `size`; see `Reader.at`."""
+        entry = self.entries[index]
+        image, own = self.pictures.at(entry, size)
+        return image, resize_mask(self._ids(index, entry, own), size)
+
+    def _ids(self, index: int, entry: Entry, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        return self.table.apply(self.labels.raw(index, entry, size), entry.labels)
+
 
 def _sizes_differ(entry: Entry, picture: Header, mask: Header) -> str:
     text = (
-        f"{entry.image} is {size_text(picture.size)} but its mask {entry.mask} is {size_text(mask.size)}; "
+        f"{entry.image} is {size_text(picture.size)} but its mask {entry.labels} is {size_text(mask.size)}; "
         "a mask must have its picture's size"
     )
     if mask.size == picture.size[::-1] and picture.sideways != mask.sideways:
@@ -118,3 +188,17 @@ def _sizes_differ(entry: Entry, picture: Header, mask: Header) -> str:
             f"that turn; turn the {other} upright, or remove the orientation tag from the {turned}"
         )
     return f"{text}: resize the mask without smoothing, or pair the right files"
+
+
+__all__ = [
+    "Entries",
+    "Entry",
+    "LabelledPictures",
+    "Labels",
+    "MaskFiles",
+    "Pair",
+    "Picture",
+    "PictureFiles",
+    "Pictures",
+    "Reader",
+]

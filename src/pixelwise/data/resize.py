@@ -11,18 +11,27 @@ import numpy.typing as npt
 from PIL import Image
 
 
-def resize_picture(array: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def resize_picture(
+    array: npt.NDArray[np.uint8], size: tuple[int, int], *, extent: tuple[float, float] | None = None
+) -> npt.NDArray[np.uint8]:
     """Resizes `(H, W, 3) uint8` to `size` = (height, width), bilinear and antialiased.
 
     Where it shrinks, Pillow widens the filter's support to the pixels that an output pixel covers; plain
     bilinear sampling (OpenCV's default, TensorFlow's `tf.image.resize`) would skip most of them and alias.
     The array itself comes back where it has that size already.
+
+    Args:
+        array: The picture.
+        size: Wanted.
+        extent: `(height, width)` of the array's upper left part that is the picture; else all of it is.
     """
-    if array.shape[:2] == tuple(size):
+    extent = extent or (array.shape[0], array.shape[1])
+    if array.shape[:2] == tuple(size) == extent:
         return array
     height, width = size
     picture = Image.fromarray(np.ascontiguousarray(array))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+    box = (0, 0, extent[1], extent[0])
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box))
 
 
 def resize_mask(array: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:

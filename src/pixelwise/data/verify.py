@@ -18,7 +18,6 @@ from pixelwise.data.codec import UnreadableError
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.mapping import LabelTable, UnknownValueError
 from pixelwise.data.reader import Reader
-from pixelwise.data.resize import resize_mask, resize_picture
 from pixelwise.drawing import Colour
 from pixelwise.errors import DataError
 from pixelwise.progress import Progress
@@ -88,12 +87,13 @@ def check_samples(
 
     def check(index: int) -> Checked:
         try:
-            sample = reader[index]
+            if size is not None:
+                image, mask = reader.at(index, size)
+            else:
+                sample = reader[index]
+                image, mask = sample.image, sample.mask
         except DataError as error:
             return Checked(index, error, _NOTHING, _NOTHING, np.zeros(256, np.int64))
-        image, mask = sample.image, sample.mask
-        if size is not None:
-            image, mask = resize_picture(image, size), resize_mask(mask, size)
         return Checked(index, None, image, mask, np.bincount(mask.ravel(), minlength=256).astype(np.int64))
 
     failed: list[Checked] | None = []

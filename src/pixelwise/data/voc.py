@@ -10,15 +10,15 @@ Knows this layout; without the lists two such folders are the reader `folder`'s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pixelwise.config import DataConfig
+from pixelwise.data.entries import Entries
 from pixelwise.data.found_classes import CLASSES_FILE, decide_classes
 from pixelwise.data.listing import list_pictures, passed_over_note
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, build_table, parse_map
-from pixelwise.data.reader import Entry, PairedReader
+from pixelwise.data.reader import LabelledPictures
 from pixelwise.drawing import IGNORE, voc_colour
 from pixelwise.errors import DataError
 from pixelwise.types import Classes
@@ -40,7 +40,7 @@ def recognises(root: Path) -> bool:
     return _base(root) is not None
 
 
-def open_voc(root: Path, config: DataConfig) -> PairedReader:
+def open_voc(root: Path, config: DataConfig) -> LabelledPictures:
     """Finds the picture of each mask; the lists become the splits.
 
     Raises:
@@ -54,18 +54,20 @@ def open_voc(root: Path, config: DataConfig) -> PairedReader:
             "other folders leave --format away"
         )
     photos, masks = list_pictures(base / "JPEGImages"), list_pictures(base / "SegmentationClass")
-    lonely = [path.name for stem, path in masks.files.items() if stem not in photos.files]
+    lonely = [masks.path(stem).name for stem in masks.files if stem not in photos.files]
     if lonely:
         raise DataError(
             f"{masks.folder}: {len(lonely):,} of {len(masks.files):,} masks have no picture "
             f"({', '.join(lonely[:3])}{', …' if len(lonely) > 3 else ''}); unpack the archive wholly, or "
             "remove them"
         )
-    entries = [Entry(stem, photos.files[stem], path) for stem, path in masks.files.items()]
+    entries = Entries(base)
+    for stem in masks.files:
+        entries.add(stem, photos.path(stem), masks.path(stem))
     lists = base / "ImageSets" / "Segmentation"
     splits, missing = split_by_lists(
         {name: lists / f"{name}.txt" for name in _LISTS if (lists / f"{name}.txt").is_file()},
-        {entry.name: index for index, entry in enumerate(entries)},
+        entries.places(),
     )
     classes, table, origin = _classes(base, entries, config)
     without = len(photos.files) - len(entries)
@@ -76,12 +78,10 @@ def open_voc(root: Path, config: DataConfig) -> PairedReader:
         *missing,
         *passed_over_note([photos, masks]),
     )
-    return PairedReader(FORMAT, root, classes, table, tuple(entries), splits, notes)
+    return LabelledPictures(FORMAT, root, classes, table, entries, splits, notes)
 
 
-def _classes(
-    base: Path, entries: Sequence[Entry], config: DataConfig
-) -> tuple[Classes, LabelTable, tuple[str, ...]]:
+def _classes(base: Path, entries: Entries, config: DataConfig) -> tuple[Classes, LabelTable, tuple[str, ...]]:
     """The challenge's classes, unless the user names others: many data sets borrow the layout."""
     if config.classes or (base / CLASSES_FILE).is_file():
         return decide_classes(base, entries, config)
