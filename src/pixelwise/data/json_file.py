@@ -15,7 +15,13 @@ MAX_BYTES = 256 << 20
 """A file of one picture with its pixels inside is far smaller."""
 
 Kind = TypeVar("Kind")
-_NAMES = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number"}
+_NAMES: dict[Any, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+}
 
 
 def read_json(path: Path, *, limit: int = MAX_BYTES) -> dict[str, Any]:
@@ -55,13 +61,13 @@ def member(of: dict[str, Any], name: str, kind: type[Kind], where: str) -> Kind:
     Raises:
         DataError: It is missing, or of another kind.
     """
-    value: object = of.get(name)
+    value: Any = of.get(name)
     if kind is float and type(value) is int:
         value = float(value) if abs(value) < 1 << 53 else value
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         there = "is missing" if name not in of else f"is {type_name(value)}"
         raise DataError(f"{where}: {name!r} must be {_NAMES.get(kind, kind.__name__)}, but it {there}")
-    return value
+    return cast("Kind", value)
 
 
 def type_name(value: object) -> str:

@@ -6,7 +6,7 @@ Knows coordinates and picture sizes; how a format draws its shapes is that forma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ def parse_points(value: object, where: str, *, at_least: int = 1) -> Points:
         DataError: It is no such list, too short, too long, or a coordinate is no finite number.
     """
     if not isinstance(value, list):
-        raise DataError(f"{where}: its points must be a list of [x, y], got {str(value)[:60]!r}")
+        raise DataError(f"{where}: its points must be a list of [x, y], got {_start(value)!r}")
     pairs = cast("list[object]", value)
     if not at_least <= len(pairs) <= MAX_POINTS:
         count = f"{len(pairs)} point{'s' if len(pairs) != 1 else ''}"
@@ -42,18 +42,18 @@ def parse_points(value: object, where: str, *, at_least: int = 1) -> Points:
         if not isinstance(pair, list) or len(cast("list[object]", pair)) != 2:
             raise DataError(f"{where}: a point must be [x, y], got {str(pair)[:60]!r}")
         numbers += _numbers(cast("list[object]", pair), where)
-    return np.array(numbers, np.float64).reshape(-1, 2)
+    return np.reshape(np.array(numbers, np.float64), (-1, 2))
 
 
 def parse_flat(value: object, where: str, *, at_least: int = 3) -> Points:
     """`[x, y, x, y, …]` from json as `(n, 2)`; as `parse_points`."""
     if not isinstance(value, list) or len(cast("list[object]", value)) % 2:
-        raise DataError(f"{where}: a polygon must be a list of x, y, x, y, …, got {str(value)[:60]!r}")
+        raise DataError(f"{where}: a polygon must be a list of x, y, x, y, …, got {_start(value)!r}")
     flat = cast("list[object]", value)
     if not 2 * at_least <= len(flat) <= 2 * MAX_POINTS:
         count = f"{len(flat) // 2} point{'s' if len(flat) != 2 else ''}"
         raise DataError(f"{where}: it has {count}, but needs at least {at_least}; draw it anew, or remove it")
-    return np.array(_numbers(flat, where), np.float64).reshape(-1, 2)
+    return np.reshape(np.array(_numbers(flat, where), np.float64), (-1, 2))
 
 
 def check_inside(points: Points, size: tuple[int, int], where: str) -> None:
@@ -84,3 +84,7 @@ def _numbers(values: Sequence[object], where: str) -> list[float]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
             raise DataError(f"{where}: a coordinate must be a number, got {str(value)[:40]!r}")
     return [float(cast("float", value)) for value in values]
+
+
+def _start(value: Any) -> str:
+    return str(value)[:60]
