@@ -40,7 +40,7 @@ def parse_points(value: object, where: str, *, at_least: int = 1) -> Points:
     numbers: list[float] = []
     for pair in pairs:
         if not isinstance(pair, list) or len(cast("list[object]", pair)) != 2:
-            raise DataError(f"{where}: a point must be [x, y], got {str(pair)[:60]!r}")
+            raise DataError(f"{where}: a point must be [x, y], got {_start(cast('Any', pair))!r}")
         numbers += _numbers(cast("list[object]", pair), where)
     return np.reshape(np.array(numbers, np.float64), (-1, 2))
 
