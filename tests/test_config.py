@@ -159,7 +159,7 @@ def test_flat_settings_find_their_part():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epoch": 5}, "no setting epoch; there are batch_size"),
+        ({"epoch": 5}, "no setting epoch; there are annotations, batch_size"),
         ({"optimizer": "adam"}, "optimizer must be one of rmsprop, adamw, sgd"),
         ({"size": 160}, "size must be"),
         ({"epochs": "5"}, "epochs must be int"),

@@ -7,21 +7,20 @@ network, no training and no terminal.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
+from typing import Literal, TypeVar
 
 from pixelwise.data.ahead import in_order
 from pixelwise.data.reader import Reader
-from pixelwise.data.resize import resize_mask, resize_picture
 from pixelwise.errors import DataError
-from pixelwise.inference import Predictor
+from pixelwise.inference import Input, Predictor, Sized
 from pixelwise.metrics import ConfusionMatrix, Metrics, scores
-from pixelwise.types import Classes, Sample, Segmentation
+from pixelwise.types import Classes, Sample, Segmentation, UInt8Array
 
 Resolution = Literal["photo", "network"]
+Truth = TypeVar("Truth")
 
 
 @dataclass(frozen=True)
@@ -79,15 +78,15 @@ def evaluate(
     confusion = ConfusionMatrix(len(predictor.classes))
     lowest: list[tuple[float, int, str]] = []  # a heap of the worst so far, the best of them on top
     total = len(indices)
-    for done, (index, sample, prediction) in enumerate(
-        predictions(predictor, reader, indices, resolution=resolution, workers=workers), start=1
+    for done, (index, mask, prediction) in enumerate(
+        _truths(predictor, reader, indices, resolution, workers), start=1
     ):
         single = ConfusionMatrix(len(predictor.classes))
-        single.update(prediction.labels, sample.mask)
+        single.update(prediction.labels, mask)
         confusion.merge(single)
         miou = scores(single.counts, predictor.classes).miou
         if worst and miou is not None:
-            heapq.heappush(lowest, (-miou, -index, sample.name))
+            heapq.heappush(lowest, (-miou, -index, reader.entries.names[index]))
             if len(lowest) > worst:
                 heapq.heappop(lowest)
         if on_picture:
@@ -97,26 +96,56 @@ def evaluate(
 
 
 def predictions(
-    predictor: Predictor,
-    reader: Reader,
-    indices: Sequence[int],
-    *,
-    resolution: Resolution = "photo",
-    workers: int = 2,
+    predictor: Predictor, reader: Reader, indices: Sequence[int], *, workers: int = 2
 ) -> Iterator[tuple[int, Sample, Segmentation]]:
-    """`(index, sample, segmentation)` in the order of `indices`; holds a few pictures at a time."""
-    waiting: list[tuple[int, Sample]] = []
+    """`(index, sample, segmentation)` at each photo's size, in the order of `indices`; holds few pictures."""
 
-    def images() -> Iterator[np.ndarray]:
-        samples = in_order(reader.__getitem__, indices, workers=workers)
-        for index, sample in zip(indices, samples, strict=True):
-            held = _at_network_size(sample, predictor) if resolution == "network" else sample
-            waiting.append((index, held))
-            yield held.image
+    def load(index: int) -> tuple[Sample, Input]:
+        sample = reader[index]
+        return sample, _input(predictor, reader, sample, index)
 
-    for segmentation in predictor.predict_many(images()):
-        index, sample = waiting.pop(0)
-        yield index, sample, segmentation
+    yield from _answered(predictor, in_order(load, indices, workers=workers), indices)
+
+
+def _truths(
+    predictor: Predictor, reader: Reader, indices: Sequence[int], resolution: Resolution, workers: int
+) -> Iterator[tuple[int, UInt8Array, Segmentation]]:
+    """`(index, mask, segmentation)` in the order of `indices`; no photo is kept that nobody looks at."""
+    policy = predictor.size_policy
+
+    def load(index: int) -> tuple[UInt8Array, Input]:
+        if resolution == "network":  # as validation in training does
+            image, mask = reader.at(index, policy.size)
+            return mask, image
+        if policy.mode == "native":
+            sample = reader[index]
+            return sample.mask, sample.image
+        image, mask = reader.for_network(index, policy.size)
+        return mask, Sized(image, (mask.shape[0], mask.shape[1]), None)
+
+    yield from _answered(predictor, in_order(load, indices, workers=workers), indices)
+
+
+def _input(predictor: Predictor, reader: Reader, sample: Sample, index: int) -> Input:
+    policy = predictor.size_policy
+    if policy.mode == "native":
+        return sample.image
+    return Sized(reader.for_network(index, policy.size)[0], sample.mask.shape, sample.image)
+
+
+def _answered(
+    predictor: Predictor, loaded: Iterable[tuple[Truth, Input]], indices: Sequence[int]
+) -> Iterator[tuple[int, Truth, Segmentation]]:
+    """Puts what was loaded beside the predictor's answer; the predictor takes several pictures at a time."""
+    waiting: deque[Truth] = deque()
+
+    def inputs() -> Iterator[Input]:
+        for truth, image in loaded:
+            waiting.append(truth)
+            yield image
+
+    for index, segmentation in zip(indices, predictor.predict_many(inputs()), strict=True):
+        yield index, waiting.popleft(), segmentation
 
 
 def check_classes(model: Classes, data: Classes) -> None:
@@ -130,9 +159,3 @@ def check_classes(model: Classes, data: Classes) -> None:
             f"the model knows {', '.join(model.names)} but the data has {', '.join(data.names)}: "
             "give the data the model's classes, in its order, with --classes (and --map)"
         )
-
-
-def _at_network_size(sample: Sample, predictor: Predictor) -> Sample:
-    """The sample resized as training resizes it; then the network's answer is compared pixel by pixel."""
-    size = predictor.size_policy.size
-    return Sample(sample.name, resize_picture(sample.image, size), resize_mask(sample.mask, size))

@@ -15,11 +15,10 @@ from PIL import Image
 from pixelwise.backends.torch import TorchBackend
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
-from pixelwise.data.io import read_picture
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.evaluation import Resolution
 from pixelwise.evaluation import evaluate as evaluate_predictor
-from pixelwise.inference import Predictor
+from pixelwise.inference import Predictor, read_input
 from pixelwise.metrics import Metrics
 from pixelwise.model_file import ModelHeader, load_model
 from pixelwise.types import Classes, Segmentation
@@ -54,6 +53,9 @@ class Segmenter:
     def predict(self, picture: Picture, *, probabilities: bool = False) -> Segmentation:
         """Segments one picture of any size.
 
+        A large JPEG is decoded small for the network where that is what training saw, so the path gives a
+        slightly different answer from the array that was decoded from it.
+
         Args:
             picture: A path, `(H, W, 3) uint8` RGB, or a Pillow image.
             probabilities: Keeps all K probabilities of each pixel, not only the winner's.
@@ -61,7 +63,11 @@ class Segmenter:
         Raises:
             DataError: The file is no picture, or the array has another shape or type.
         """
-        return self.predictor.predict(as_array(picture), probabilities=probabilities)
+        if isinstance(picture, str | os.PathLike):
+            image = read_input(Path(picture), self.predictor.size_policy)
+        else:
+            image = as_array(picture)
+        return self.predictor.predict(image, probabilities=probabilities)
 
     def evaluate(
         self,
@@ -123,10 +129,8 @@ def choose_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device(name)
 
 
-def as_array(picture: Picture) -> npt.NDArray[np.uint8]:
-    """A picture in any of the accepted forms as `(H, W, 3) uint8` RGB."""
-    if isinstance(picture, (str, os.PathLike)):
-        return read_picture(Path(picture))
+def as_array(picture: npt.NDArray[np.uint8] | Image.Image) -> npt.NDArray[np.uint8]:
+    """A picture in memory as `(H, W, 3) uint8` RGB."""
     if isinstance(picture, Image.Image):
         return np.asarray(picture.convert("RGB"))
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pixelwise.errors import DataError
 from pixelwise.inference.photos import find_photos, read_photos
+from pixelwise.types import SizePolicy
 
 
 @pytest.fixture
@@ -51,5 +52,5 @@ def test_a_source_that_names_nothing(folder: Path, source: str) -> None:
 
 def test_a_broken_photo_does_not_stop_the_others(folder: Path) -> None:
     (folder / "b.jpg").write_bytes(b"not a picture")
-    results = list(read_photos(find_photos([str(folder)])))
+    results = list(read_photos(find_photos([str(folder)]), SizePolicy("native", (8, 8))))
     assert [isinstance(result, DataError) for _, result in results] == [False, True, False, False]

@@ -13,10 +13,8 @@ from pixelwise.config import DataConfig
 from pixelwise.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from pixelwise.cli.terminal import Display
+    from pixelwise.inference import Input
     from pixelwise.inference.photos import Photo
     from pixelwise.segmenter import Segmenter
     from pixelwise.types import Segmentation
@@ -84,8 +82,10 @@ class Predict:
         waiting: list[Photo] = []
         results: list[dict[str, Any]] = []
 
-        def images() -> Iterator[npt.NDArray[np.uint8]]:
-            for photo, pixels in read_photos(photos, workers=self.config.workers):
+        def images() -> Iterator[Input]:
+            for photo, pixels in read_photos(
+                photos, segmenter.predictor.size_policy, workers=self.config.workers
+            ):
                 if isinstance(pixels, DataError):
                     complain(str(pixels))
                     failed.append(str(photo.path))

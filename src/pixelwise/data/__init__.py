@@ -16,7 +16,8 @@ from pathlib import Path
 from pixelwise.config import DataConfig
 from pixelwise.data import camvid, folder, oxford_pets, voc
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.reader import Reader
+from pixelwise.data.reader import LabelledPictures, Reader
+from pixelwise.data.remap import remap
 from pixelwise.data.splits import Split, make_split
 from pixelwise.errors import ConfigError, DataError
 
@@ -26,7 +27,7 @@ class Format:
     """How a data format is recognised from a folder, and opened."""
 
     recognises: Callable[[Path], bool]
-    open: Callable[[Path, DataConfig], Reader]
+    open: Callable[[Path, DataConfig], LabelledPictures]
 
 
 READERS: dict[str, Format] = {  # in the order in which they are tried
@@ -52,7 +53,7 @@ def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
     """
     config = config or DataConfig()
     path = Path(root).expanduser()
-    reader = _format(path, config).open(path, config)
+    reader = remap(_format(path, config).open(path, config), config)
     split = make_split(reader.entries.names, reader.splits, config)
     return Dataset(reader, split, config, (*reader.notes, split.rule))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
-from pixelwise.data.found_classes import CLASSES_FILE
+from pixelwise.data.found_classes import CLASSES_FILE, names_its_own
 from pixelwise.data.listing import Listing, list_pictures, pair, passed_over_note, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, parse_map
@@ -110,7 +110,7 @@ def open_camvid(root: Path, config: DataConfig) -> LabelledPictures:
         ConfigError: A mapping to a class that does not exist.
     """
     folders = subfolders(root)
-    classes = Classes(tuple(config.classes)) if config.classes else CLASSES
+    classes = Classes(tuple(config.classes)) if names_its_own(config, CLASSES) else CLASSES
     pairs = parse_map(config.map)
     entries = Entries(root)
     if all(name in folders for name in _ORIGINAL):

@@ -52,6 +52,11 @@ def decide_classes(
     return classes, table, (origin,)
 
 
+def names_its_own(config: DataConfig, known: Classes) -> bool:
+    """Whether `--classes` gives ids new names; if it names one of `known`, it chooses among those (`remap`)."""
+    return bool(config.classes) and not set(config.classes) & set(known.names)
+
+
 def _from_masks(
     entries: Sequence[Entry], pairs: Mapping[int, int], config: DataConfig
 ) -> tuple[Classes, LabelTable, tuple[str, ...]]:

@@ -80,10 +80,29 @@ def read_picture_at(
     Raises:
         DataError: As `read_picture`.
     """
+    small = _read_small(path, size, max_pixels, content)
+    if small is not None:
+        return small
+    whole = _read_any(path, max_pixels, content)
+    return resize_picture(whole, size), (whole.shape[0], whole.shape[1])
+
+
+def read_picture_and_at(
+    path: Path, size: tuple[int, int], *, max_pixels: int = MAX_PIXELS
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """What `read_picture` and `read_picture_at` give of a file; only a JPEG is decoded twice for it."""
+    small = _read_small(path, size, max_pixels, None)
+    whole = read_picture(path, max_pixels=max_pixels)
+    return whole, resize_picture(whole, size) if small is None else small[0]
+
+
+def _read_small(
+    path: Path, size: tuple[int, int], max_pixels: int, content: bytes | None
+) -> tuple[npt.NDArray[np.uint8], tuple[int, int]] | None:
+    """As `read_picture_at`, of an ordinary JPEG; None for any other file."""
     fast = decode_fast(path, max_pixels=max_pixels, at_least=size, content=content)
     if fast is None:
-        whole = _read_any(path, max_pixels, content)
-        return resize_picture(whole, size), (whole.shape[0], whole.shape[1])
+        return None
     scaled, orientation = fast
     stored, own = size, scaled.size
     if orientation in SIDEWAYS:
@@ -196,5 +215,6 @@ __all__ = [
     "read_header",
     "read_mask_values",
     "read_picture",
+    "read_picture_and_at",
     "read_picture_at",
 ]

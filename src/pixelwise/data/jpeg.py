@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg as decoder  # pyright: ignore[reportMissingTypeStubs]
 
+_SMALLEST = 16
+
 
 @dataclass(frozen=True, eq=False)
 class Scaled:
@@ -40,7 +42,7 @@ def decode_jpeg(content: bytes, size: tuple[int, int], at_least: tuple[int, int]
     Returns:
         None where the file is no plain JPEG in YCbCr, or is damaged in any way.
     """
-    eighths = 8 if at_least is None else _eighths(size, at_least)
+    eighths = 8 if at_least is None else _scale(size, at_least)
     shape = _scaled(size[0], eighths), _scaled(size[1], eighths)
     try:
         if decoder.decode_jpeg_header(content)[2] != "YCbCr":
@@ -55,9 +57,17 @@ def decode_jpeg(content: bytes, size: tuple[int, int], at_least: tuple[int, int]
     return Scaled(pixels, size, (size[0] * eighths / 8, size[1] * eighths / 8))
 
 
-def _eighths(size: tuple[int, int], at_least: tuple[int, int]) -> int:
+def _scale(size: tuple[int, int], at_least: tuple[int, int]) -> int:
+    """The eighths of its size at which a picture is decoded when `at_least` pixels are needed each way.
+
+    The last row and column are averaged with what the encoder put beyond the edge, which shows in pictures of
+    a few pixels: none is decoded smaller than 16 pixels.
+    """
     for eighths in (1, 2, 4):  # these are fast; 3/8, 5/8 … are not
-        if all(_scaled(own, eighths) >= needed for own, needed in zip(size, at_least, strict=True)):
+        if all(
+            _scaled(own, eighths) >= max(needed, _SMALLEST)
+            for own, needed in zip(size, at_least, strict=True)
+        ):
             return eighths
     return 8
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
+from pixelwise.data.found_classes import names_its_own
 from pixelwise.data.listing import list_pictures, pair, passed_over_note, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, parse_map
@@ -49,7 +50,7 @@ def open_pets(root: Path, config: DataConfig) -> LabelledPictures:
     entries = Entries(root)
     paired = pair(entries, photos, trimaps)
     splits, said = _official(root / "annotations", entries)
-    classes = Classes(tuple(config.classes)) if config.classes else CLASSES
+    classes = Classes(tuple(config.classes)) if names_its_own(config, CLASSES) else CLASSES
     pairs = parse_map(config.map)
     values = {raw: target for raw, target in _VALUES.items() if target < len(classes)} | pairs
     notes = (

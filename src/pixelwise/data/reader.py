@@ -71,12 +71,16 @@ class Reader(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> Sample: ...
 
-    def at(self, index: int, size: tuple[int, int]) -> Pair:
-        """Picture `(h, w, 3) uint8` and mask `(h, w) uint8` of a sample at `size` = (height, width).
+    def for_network(self, index: int, size: tuple[int, int]) -> Pair:
+        """Picture `(h, w, 3) uint8` at `size` = (height, width), and mask `(H, W) uint8` at its own size.
 
         What training, evaluation and prediction give the network: JPEGs are decoded small where they are much
         larger than `size`, see `io.read_picture_at`.
         """
+        ...
+
+    def at(self, index: int, size: tuple[int, int]) -> Pair:
+        """As `for_network`, with the mask `(h, w) uint8` at `size` too."""
         ...
 
 
@@ -166,11 +170,16 @@ class LabelledPictures:
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
 
-    def at(self, index: int, size: tuple[int, int]) -> Pair:
-        """Picture and mask at `size`; see `Reader.at`."""
+    def for_network(self, index: int, size: tuple[int, int]) -> Pair:
+        """Picture at `size`, mask at its own; see `Reader.for_network`."""
         entry = self.entries[index]
         image, own = self.pictures.at(entry, size)
-        return image, resize_mask(self._ids(index, entry, own), size)
+        return image, self._ids(index, entry, own)
+
+    def at(self, index: int, size: tuple[int, int]) -> Pair:
+        """Picture and mask at `size`; see `Reader.at`."""
+        image, mask = self.for_network(index, size)
+        return image, resize_mask(mask, size)
 
     def _ids(self, index: int, entry: Entry, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         return self.table.apply(self.labels.raw(index, entry, size), entry.labels)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-VERSION = 1
+VERSION = 2
 _IMAGES, _MASKS, _COUNTS, _HEADER = "images.u8", "masks.u8", "counts.i64", "header.json"
 _STALE_SECONDS = 24 * 3600
 _UNUSED_SECONDS = 30 * 24 * 3600

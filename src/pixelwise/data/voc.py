@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
-from pixelwise.data.found_classes import CLASSES_FILE, decide_classes
+from pixelwise.data.found_classes import CLASSES_FILE, decide_classes, names_its_own
 from pixelwise.data.listing import list_pictures, passed_over_note
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, build_table, parse_map
@@ -83,7 +83,7 @@ def open_voc(root: Path, config: DataConfig) -> LabelledPictures:
 
 def _classes(base: Path, entries: Entries, config: DataConfig) -> tuple[Classes, LabelTable, tuple[str, ...]]:
     """The challenge's classes, unless the user names others: many data sets borrow the layout."""
-    if config.classes or (base / CLASSES_FILE).is_file():
+    if names_its_own(config, CLASSES) or (base / CLASSES_FILE).is_file():
         return decide_classes(base, entries, config)
     colours = {colour: index for index, colour in enumerate(CLASSES.colours)}
     table = build_table(len(CLASSES), parse_map(config.map), {**colours, VOID: IGNORE})

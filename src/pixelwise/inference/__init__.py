@@ -1,5 +1,6 @@
 """From pictures to segmentations: sizes, batches, and probabilities back at the photo's size."""
 
-from pixelwise.inference.predictor import Predictor
+from pixelwise.inference.photos import read_input
+from pixelwise.inference.predictor import Input, Predictor, Sized
 
-__all__ = ["Predictor"]
+__all__ = ["Input", "Predictor", "Sized", "read_input"]

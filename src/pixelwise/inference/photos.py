@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from pixelwise.data.ahead import in_order
-from pixelwise.data.io import PICTURE_ENDINGS, read_picture
+from pixelwise.data.io import PICTURE_ENDINGS, read_picture, read_picture_and_at
 from pixelwise.errors import DataError
+from pixelwise.inference.predictor import Input, Sized
+from pixelwise.types import SizePolicy
 
 
 @dataclass(frozen=True)
@@ -84,15 +83,27 @@ def _is_picture(relative: Path, path: Path) -> bool:
 
 
 def read_photos(
-    photos: Sequence[Photo], *, workers: int = 2
-) -> Iterator[tuple[Photo, npt.NDArray[np.uint8] | DataError]]:
-    """Each photo with its pixels `(H, W, 3) uint8`, or with the error that reading it raised; reads ahead."""
-    pixels = in_order(lambda photo: _read(photo.path), photos, workers=workers)
+    photos: Sequence[Photo], size_policy: SizePolicy, *, workers: int = 2
+) -> Iterator[tuple[Photo, Input | DataError]]:
+    """Each photo as the predictor takes it, or with the error that reading it raised; reads ahead."""
+    pixels = in_order(lambda photo: _read(photo.path, size_policy), photos, workers=workers)
     yield from zip(photos, pixels, strict=True)
 
 
-def _read(path: Path) -> npt.NDArray[np.uint8] | DataError:
-    try:
+def read_input(path: Path, size_policy: SizePolicy) -> Input:
+    """A picture file as the predictor takes it: for the network decoded as training decodes it.
+
+    Raises:
+        DataError: The file is missing, or no picture.
+    """
+    if size_policy.mode == "native":
         return read_picture(path)
+    image, network = read_picture_and_at(path, size_policy.size)
+    return Sized(network, (image.shape[0], image.shape[1]), image)
+
+
+def _read(path: Path, size_policy: SizePolicy) -> Input | DataError:
+    try:
+        return read_input(path, size_policy)
     except DataError as error:
         return error

@@ -6,6 +6,7 @@ Knows a backend, the classes and the size policy. Knows no file, no data set, no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,25 @@ from pixelwise.types import Classes, Segmentation, SizePolicy
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Sized:
+    """A picture from a file, with what the network gets of it: a JPEG may be decoded small for that.
+
+    Attributes:
+        network: `(h, w, 3) uint8` RGB at the size policy's size.
+        size: `(height, width)` of the picture itself.
+        image: `(H, W, 3) uint8` RGB at its own size, where that is wanted.
+    """
+
+    network: UInt8Array
+    size: tuple[int, int]
+    image: UInt8Array | None
+
+
+Input = UInt8Array | Sized
+"""An array is resized to the network's size; of a `Sized` picture that is done already."""
 
 
 class Predictor:
@@ -42,31 +62,30 @@ class Predictor:
         self.size_policy = size_policy
         self.batch_size = batch_size
 
-    def predict(self, image: UInt8Array, *, probabilities: bool = False) -> Segmentation:
-        """Segments one picture `(H, W, 3) uint8` RGB; see `predict_many`."""
+    def predict(self, image: Input, *, probabilities: bool = False) -> Segmentation:
+        """Segments one picture; see `predict_many`."""
         return next(self.predict_many([image], probabilities=probabilities))
 
-    def predict_many(
-        self, images: Iterable[UInt8Array], *, probabilities: bool = False
-    ) -> Iterator[Segmentation]:
+    def predict_many(self, images: Iterable[Input], *, probabilities: bool = False) -> Iterator[Segmentation]:
         """Segments pictures in their order, holding one batch of them at a time.
 
         Args:
-            images: `(H, W, 3) uint8` RGB, each of its own size.
+            images: `(H, W, 3) uint8` RGB, each of its own size, or `Sized` ones.
             probabilities: Keeps all K probabilities of each pixel, not only the winner's.
 
         Yields:
-            One segmentation per picture, at the picture's size, with the picture and the confidence.
+            One segmentation per picture, at the picture's size, with the confidence, and with the picture
+            where there is one.
         """
         for batch in self._batches(images):
             scores = self.network_probabilities([self._sized(image) for image in batch])
             for image, score in zip(batch, scores, strict=True):
-                size = (image.shape[0], image.shape[1])
+                size = _own_size(image)
                 labels, confidence = decide(score, size)
                 yield Segmentation(
                     labels=labels,
                     classes=self.classes,
-                    image=image,
+                    image=image.image if isinstance(image, Sized) else image,
                     confidence=confidence,
                     probabilities=enlarge(score, size) if probabilities else None,
                 )
@@ -80,20 +99,28 @@ class Predictor:
             raise BackendError(f"the backend answered {logits.shape} where {expected} was expected")
         return softmax(logits)
 
-    def _sized(self, image: UInt8Array) -> UInt8Array:
+    def _sized(self, image: Input) -> UInt8Array:
+        if isinstance(image, Sized):
+            return image.network
         return resize_picture(image, self.size_policy.size) if self.size_policy.mode == "resize" else image
 
-    def _batches(self, images: Iterable[UInt8Array]) -> Iterator[list[UInt8Array]]:
+    def _batches(self, images: Iterable[Input]) -> Iterator[list[Input]]:
         """Groups of at most `batch_size` neighbours that the network can take together."""
-        batch: list[UInt8Array] = []
+        batch: list[Input] = []
         for image in images:
-            together = self.size_policy.mode == "resize" or not batch or batch[0].shape == image.shape
+            together = (
+                self.size_policy.mode == "resize" or not batch or _own_size(batch[0]) == _own_size(image)
+            )
             if batch and (len(batch) == self.batch_size or not together):
                 yield batch
                 batch = []
             batch.append(image)
         if batch:
             yield batch
+
+
+def _own_size(image: Input) -> tuple[int, int]:
+    return image.size if isinstance(image, Sized) else (image.shape[0], image.shape[1])
 
 
 def softmax(logits: FloatArray) -> FloatArray:
