@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
-from pixelwise.data.jpeg import Scaled, decode_jpeg
+from pixelwise.data.jpeg import Scaled, decode_jpeg, jpeg_size
 from pixelwise.errors import DataError
 
 MAX_PIXELS = 1 << 28
@@ -43,6 +43,10 @@ for _module in (*_PLUGINS.values(), "MpoImagePlugin"):  # the JPEG plugin hands 
 
 _ORIENTATION = 0x0112
 _TIFF_SIZE = (256, 257)  # the tags ImageWidth and ImageLength
+_JPEG = b"\xff\xd8\xff"
+_LARGEST_JPEG = 1 << 30
+_METADATA = (b"Exif\0\0", b"http://ns.adobe.com/xap/")
+"""Where neither stands in a JPEG, nothing says that it should be turned; asking Pillow takes longer."""
 SIDEWAYS = (5, 6, 7, 8)
 
 
@@ -112,7 +116,7 @@ def decode(path: Path, *, max_pixels: int, content: bytes | None = None) -> Deco
     """
     with _file(path) if content is None else io.BytesIO(content) as stream:
         image = _identify(stream, path)
-        _check_pixels(image, path, max_pixels)
+        _check_pixels(*image.size, path, max_pixels)
         shades = _shades(image)
         try:
             image.load()
@@ -140,22 +144,25 @@ def decode_fast(
         DataError: As `decode`, except that a damaged JPEG gives None.
     """
     with _file(path) if content is None else io.BytesIO(content) as stream:
-        image = _identify(stream, path)
-        if image.format != "JPEG" or image.mode != "RGB":
+        if stream.read(3) != _JPEG or stream.seek(0, io.SEEK_END) > _LARGEST_JPEG:
             return None
-        _check_pixels(image, path, max_pixels)
-        orientation = _orientation(image)
         stream.seek(0)
-        width, height = image.size
-        needed = at_least
-        if at_least is not None and orientation in SIDEWAYS:
-            needed = at_least[1], at_least[0]
-        scaled = decode_jpeg(stream.read(), (height, width), needed)
-        return None if scaled is None else (scaled, orientation)
+        data = stream.read()
+        orientation, size = 1, jpeg_size(data)
+        if size is None:
+            return None
+        if any(mark in data for mark in _METADATA):
+            stream.seek(0)
+            orientation = _orientation(_identify(stream, path))
+    _check_pixels(size[1], size[0], path, max_pixels)
+    needed = at_least
+    if at_least is not None and orientation in SIDEWAYS:
+        needed = at_least[1], at_least[0]
+    scaled = decode_jpeg(data, size, needed)
+    return None if scaled is None else (scaled, orientation)
 
 
-def _check_pixels(image: Image.Image, path: Path, max_pixels: int) -> None:
-    width, height = image.size
+def _check_pixels(width: int, height: int, path: Path, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise UnreadableError(
             f"{path}: {width}x{height} pixels are more than the limit of {max_pixels:,}; "

@@ -31,6 +31,15 @@ class Scaled:
     extent: tuple[float, float]
 
 
+def jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """`(height, width)` as it is stored; None where the file is no plain JPEG in YCbCr."""
+    try:
+        height, width, space, _ = decoder.decode_jpeg_header(content)
+    except (ValueError, MemoryError, OverflowError):
+        return None
+    return (int(height), int(width)) if space == "YCbCr" else None
+
+
 def decode_jpeg(content: bytes, size: tuple[int, int], at_least: tuple[int, int] | None) -> Scaled | None:
     """Decodes a JPEG, at the smallest of 1/8, 1/4, 1/2 and 1 that still gives `at_least` pixels each way.
 
@@ -40,13 +49,11 @@ def decode_jpeg(content: bytes, size: tuple[int, int], at_least: tuple[int, int]
         at_least: `(height, width)` that are needed; None for full size.
 
     Returns:
-        None where the file is no plain JPEG in YCbCr, or is damaged in any way.
+        None where the data are damaged in any way.
     """
     eighths = 8 if at_least is None else _scale(size, at_least)
     shape = _scaled(size[0], eighths), _scaled(size[1], eighths)
     try:
-        if decoder.decode_jpeg_header(content)[2] != "YCbCr":
-            return None
         pixels: npt.NDArray[np.uint8] = decoder.decode_jpeg(
             content, "RGB", min_height=shape[0], min_width=shape[1], min_factor=8 / eighths
         )

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from pixelwise.data.io import RawMask
 from pixelwise.data.remedy import remedy, value_text
+from pixelwise.data.resize import resize_mask
 from pixelwise.drawing import IGNORE, Colour
 from pixelwise.errors import ConfigError, DataError
 
@@ -62,29 +63,35 @@ class LabelTable:
             raise ConfigError(f"raw mask values lie in 0..{LARGEST}, got {sorted(self.values)[-1]}")
 
     def apply(self, raw: RawMask, path: Path) -> npt.NDArray[np.uint8]:
-        """The train ids `(H, W) uint8` of the raw mask; one lookup.
+        """The train ids `(H, W) uint8` of the raw mask.
 
         Raises:
             UnknownValueError: The mask holds what the table lacks; names the file, the values, their pixel
                 counts and the mapping that would mend it.
         """
+        raw = self.check(raw, path)
+        return np.take(self._bytes, raw) if raw.dtype == np.uint8 and raw.ndim == 2 else self._places(raw)
+
+    def apply_at(self, raw: RawMask, size: tuple[int, int], path: Path) -> npt.NDArray[np.uint8]:
+        """As `apply`, resized to `size` = (height, width); every pixel is checked, few are looked up."""
+        return self.apply(resize_mask(self.check(raw, path), size), path)
+
+    def check(self, raw: RawMask, path: Path) -> RawMask:
+        """The raw mask as it is looked up: one channel where the three are equal and no colours are known.
+
+        Raises:
+            UnknownValueError: As `apply`.
+        """
         if raw.ndim == 3 and not self.colours and grey_only(raw):
-            raw = raw[..., 0]
-        if raw.ndim == 2:
-            ids = self._lookup[raw]
+            raw = np.ascontiguousarray(raw[..., 0])
+        if raw.dtype == np.uint8 and raw.ndim == 2:
+            unknown = bool(raw.tobytes().translate(None, self._known))  # the fastest way through many bytes
         else:
-            keys, targets = self._colour_lookup
-            codes = colour_codes(raw)
-            places = np.minimum(np.searchsorted(keys, codes), max(len(keys) - 1, 0))
-            ids = (
-                np.where(keys[places] == codes, targets[places], -1)
-                if len(keys)
-                else np.full(codes.shape, -1)
-            )
-        if bool((ids < 0).any()):
+            unknown = bool((self._entries(raw) == 0).any())
+        if unknown:
             seen = count_values(raw)
             raise UnknownValueError(self.explain(seen, path), seen, path)
-        return ids.astype(np.uint8)
+        return raw
 
     def knows(self, value: int | Colour) -> bool:
         """Whether the table has an id for the raw value or colour."""
@@ -114,16 +121,36 @@ class LabelTable:
         table = (self.classes, sorted(self.values.items()), sorted(self.colours.items()))
         return hashlib.sha256(json.dumps(table).encode()).hexdigest()
 
+    def _places(self, raw: RawMask) -> npt.NDArray[np.uint8]:
+        return (self._entries(raw) - 1).astype(np.uint8)
+
+    def _entries(self, raw: RawMask) -> npt.NDArray[np.int16]:
+        """Id plus one of every pixel; 0 where the table has none."""
+        return (
+            np.take(self._lookup, raw) if raw.ndim == 2 else np.take(self._colour_lookup, colour_codes(raw))
+        )
+
     @cached_property
     def _lookup(self) -> npt.NDArray[np.int16]:
-        lookup = np.full(LARGEST + 1, -1, np.int16)
-        lookup[list(self.values)] = list(self.values.values())
+        lookup = np.zeros(LARGEST + 1, np.int16)
+        lookup[list(self.values)] = [target + 1 for target in self.values.values()]
         return lookup
 
     @cached_property
-    def _colour_lookup(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]:
-        pairs = sorted((r << 16 | g << 8 | b, target) for (r, g, b), target in self.colours.items())
-        return np.array([k for k, _ in pairs], np.int32), np.array([t for _, t in pairs], np.int16)
+    def _colour_lookup(self) -> npt.NDArray[np.int16]:
+        """One place for each of the 2^24 colours; the system gives memory only to those that are written."""
+        lookup = np.zeros(1 << 24, np.int16)
+        for (red, green, blue), target in self.colours.items():
+            lookup[red << 16 | green << 8 | blue] = target + 1
+        return lookup
+
+    @cached_property
+    def _bytes(self) -> npt.NDArray[np.uint8]:
+        return (np.maximum(self._lookup[:256], 1) - 1).astype(np.uint8)
+
+    @cached_property
+    def _known(self) -> bytes:
+        return bytes(value for value in range(256) if value in self.values)
 
 
 def build_table(

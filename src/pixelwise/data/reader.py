@@ -17,7 +17,6 @@ import numpy.typing as npt
 from pixelwise.data.entries import Entries, Entry
 from pixelwise.data.io import Header, RawMask, read_header, read_mask_values, read_picture, read_picture_at
 from pixelwise.data.mapping import LabelTable
-from pixelwise.data.resize import resize_mask
 from pixelwise.errors import DataError
 from pixelwise.types import Classes, Sample, size_text
 
@@ -178,8 +177,9 @@ class LabelledPictures:
 
     def at(self, index: int, size: tuple[int, int]) -> Pair:
         """Picture and mask at `size`; see `Reader.at`."""
-        image, mask = self.for_network(index, size)
-        return image, resize_mask(mask, size)
+        entry = self.entries[index]
+        image, own = self.pictures.at(entry, size)
+        return image, self.table.apply_at(self.labels.raw(index, entry, own), size, entry.labels)
 
     def _ids(self, index: int, entry: Entry, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         return self.table.apply(self.labels.raw(index, entry, size), entry.labels)
