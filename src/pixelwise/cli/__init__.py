@@ -12,6 +12,7 @@ from typing import Annotated
 
 import tyro
 
+from pixelwise.cli.convert import Convert
 from pixelwise.cli.demo import Demo
 from pixelwise.cli.download import Download
 from pixelwise.cli.evaluate import Evaluate
@@ -30,6 +31,7 @@ _Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Download, tyro.conf.subcommand("download")]
     | Annotated[ImportKeras, tyro.conf.subcommand("import-keras")]
 )

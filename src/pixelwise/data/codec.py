@@ -60,15 +60,20 @@ class Header:
 
     Attributes:
         size: `(height, width)` upright.
-        sideways: Whether its orientation tag swaps height and width.
+        orientation: 1..8, the turn that makes the stored pixels upright, in EXIF's count.
         format: Pillow's name of the format, e.g. `PNG`.
         mode: Pillow's name of the pixel layout, e.g. `RGB`.
     """
 
     size: tuple[int, int]
-    sideways: bool
+    orientation: int
     format: str
     mode: str
+
+    @property
+    def sideways(self) -> bool:
+        """Whether its orientation tag swaps height and width."""
+        return self.orientation in SIDEWAYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +103,9 @@ def read_header(path: Path) -> Header:
         image = _identify(stream, path)
         width, height = _stored_size(image)
         # To find a tag behind the pixels of a PNG, Pillow decodes them: not those of a bomb.
-        sideways = width * height <= MAX_PIXELS and _orientation(image) in SIDEWAYS
-        size = (width, height) if sideways else (height, width)
-        return Header(size, sideways, image.format or "", image.mode)
+        orientation = _orientation(image) if width * height <= MAX_PIXELS else 1
+        size = (width, height) if orientation in SIDEWAYS else (height, width)
+        return Header(size, orientation, image.format or "", image.mode)
 
 
 def decode(path: Path, *, max_pixels: int, content: bytes | None = None) -> Decoded:

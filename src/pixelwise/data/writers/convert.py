@@ -1,0 +1,184 @@
+"""One data set written as another: its pictures, masks, class names and splits in a layout of choice.
+
+Knows the writers' interface and the samples; what a layout looks like is its writer's business. Nothing is
+lost: reading the result gives the same pictures, classes, ids and splits, to the pixel. It appears whole or
+not at all: it grows under another name beside its place and is renamed when all of it is there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pixelwise.data.ahead import in_order
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.io import PICTURE_ENDINGS, read_header
+from pixelwise.data.reader import Reader
+from pixelwise.data.writers.coco import CocoWriter
+from pixelwise.data.writers.labelme import LabelMeWriter
+from pixelwise.data.writers.masks import FolderWriter, VocWriter
+from pixelwise.errors import ConfigError, DataError
+from pixelwise.progress import Progress
+from pixelwise.types import Classes, Sample
+
+_SPLITS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
+"""Other names of the usual splits; every reader knows the usual ones."""
+
+
+class Writer(Protocol):
+    """Writes the labels of a layout; the pictures are put where it says."""
+
+    def picture_path(self, name: str, split: str, ending: str) -> Path:
+        """Where a sample's picture goes."""
+        ...
+
+    def add(self, name: str, split: str, picture: Path, mask: npt.NDArray[np.uint8]) -> None:
+        """Writes the labels of a sample whose picture lies at `picture`; called in the samples' order."""
+        ...
+
+    def finish(self, splits: Mapping[str, Sequence[str]]) -> None:
+        """Writes what concerns all samples; `splits` has their names."""
+        ...
+
+
+WRITERS: dict[str, Callable[[Path, Classes, bool], Writer]] = {
+    "folder": FolderWriter,
+    "voc": VocWriter,
+    "coco": CocoWriter,
+    "labelme": LabelMeWriter,
+}
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What was written.
+
+    Attributes:
+        folder: Where.
+        pictures: How many.
+        notes: Sentences about what could not be carried over.
+    """
+
+    folder: Path
+    pictures: int
+    notes: tuple[str, ...]
+
+
+def convert(
+    dataset: Dataset, target: Path | str, layout: str, *, progress: Progress | None = None
+) -> Converted:
+    """Writes a data set in another layout.
+
+    Pictures are copied byte by byte, except those that an orientation tag turns and those that are embedded
+    in a json: they are written upright as PNG.
+
+    Args:
+        dataset: What `open_dataset` gave, with whatever `--merge` and the like made of its classes.
+        target: A folder that does not exist yet, or is empty.
+        layout: `folder`, `voc`, `coco` or `labelme`.
+        progress: Told how far the work is.
+
+    Raises:
+        ConfigError: There is no such layout, or the folder holds something already.
+        DataError: A sample is at fault, or the disk is full; nothing is left behind.
+    """
+    if layout not in WRITERS:
+        raise ConfigError(f"there is no layout {layout!r} to write; there are {', '.join(WRITERS)}")
+    root = Path(target).expanduser()
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise ConfigError(f"{root} is there already; choose a new folder")
+    part = root.with_name(f".{root.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        converted = _write(dataset, part, layout, progress)
+        if root.exists():
+            root.rmdir()
+        part.rename(root)
+    except OSError as error:
+        raise DataError(
+            f"{root} cannot be written ({error.strerror or error}); make room or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Converted(root, converted.pictures, converted.notes)
+
+
+def _write(dataset: Dataset, root: Path, layout: str, progress: Progress | None) -> Converted:
+    reader = dataset.reader
+    split_of, notes = _splits(reader)
+    names = _plain_names(reader.entries.names)
+    writer = WRITERS[layout](root, reader.classes, bool(split_of))
+    splits: dict[str, list[str]] = {split: [] for split in dict.fromkeys(split_of.values())}
+    for index, sample in _samples(dataset):
+        name, split = names[index], split_of.get(index, "")
+        picture = _put_picture(reader, index, sample, partial(writer.picture_path, name, split))
+        writer.add(name, split, picture, sample.mask)
+        if split_of:
+            splits[split].append(name)
+        if progress is not None:
+            progress("converting", index + 1, len(reader))
+    writer.finish(splits)
+    return Converted(root, len(reader), notes)
+
+
+def _samples(dataset: Dataset) -> Iterator[tuple[int, Sample]]:
+    reader = dataset.reader
+    return enumerate(in_order(reader.__getitem__, range(len(reader)), workers=dataset.config.workers))
+
+
+def _splits(reader: Reader) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Each sample's split, where the data set's own splits put every sample into just one; else nothing."""
+    chosen: dict[int, str] = {}
+    for name, indices in reader.splits.items():
+        if name == "trainval" and "train" in reader.splits:
+            continue  # the union of two others
+        for index in indices:
+            if index in chosen:
+                return {}, (f"{reader.entries.names[index]} is in two splits, so none is carried over",)
+            chosen[index] = _SPLITS.get(name, name)
+    if chosen and len(chosen) < len(reader):
+        count = len(reader) - len(chosen)
+        return {}, (f"{count:,} pictures are in no split, so none is carried over",)
+    return chosen, ()
+
+
+def _plain_names(names: Sequence[str]) -> list[str]:
+    """File names that every tool can read: no folders, no blanks; different ones stay different."""
+    taken: set[str] = set()
+    plain: list[str] = []
+    for name in names:
+        base = re.sub(r"[\s/\\]+", "_", name)
+        chosen, number = base, 1
+        while chosen.lower() in taken:  # some disks don't tell capitals apart
+            number += 1
+            chosen = f"{base}_{number}"
+        taken.add(chosen.lower())
+        plain.append(chosen)
+    return plain
+
+
+def _put_picture(reader: Reader, index: int, sample: Sample, place: Callable[[str], Path]) -> Path:
+    source = reader.entries[index].image
+    ending = source.suffix.lower()
+    if ending in PICTURE_ENDINGS and read_header(source).orientation == 1:
+        target = place(ending)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return target
+    target = place(".png")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sample.image).save(target)
+    return target
+
+
+__all__ = ["WRITERS", "Converted", "Writer", "convert"]
