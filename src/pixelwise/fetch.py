@@ -29,13 +29,23 @@ class Wanted:
 
     Attributes:
         name: For messages.
-        size: Bytes.
-        sha256: Of its bytes, in lower-case hexadecimal.
+        size: Bytes; None where only the server knows.
+        sha256: Of its bytes, in lower-case hexadecimal; empty where nobody published it.
+        md5: Likewise, for files that have no other. It tells a damaged file, not a forged one.
     """
 
     name: str
-    size: int
+    size: int | None
     sha256: str
+    md5: str = ""
+
+    def is_right(self, path: Path) -> bool:
+        """Whether a file has the checksums that are known."""
+        return all(
+            _digest(path, method) == known
+            for method, known in (("sha256", self.sha256), ("md5", self.md5))
+            if known
+        )
 
 
 class _LineError(Exception):
@@ -62,19 +72,20 @@ def fetch(url: str, part: Path, wanted: Wanted, *, progress: Progress | None, pa
     Raises:
         OSError: The disk is full or read-only.
     """
-    resumed, tries = size_of(part) > 0, 0
+    resumed, tries, size = size_of(part) > 0, 0, wanted.size
     while True:
         before = size_of(part)
         try:
-            if before < wanted.size:
-                _append(url, part, wanted, progress)
-            reason = f"it broke off after {size_of(part):,} of {wanted.size:,} bytes"
+            size = size if size is not None else _size_there(url)
+            if before < size:
+                _append(url, part, wanted.name, size, progress)
+            reason = f"it broke off after {size_of(part):,} of {size:,} bytes"
         except _HopelessError as error:
             return str(error)
         except _LineError as error:
             reason = str(error)
-        if size_of(part) >= wanted.size:
-            if sha256_of(part) == wanted.sha256:
+        if size is not None and size_of(part) >= size:
+            if wanted.is_right(part):
                 return None
             part.unlink()
             if not resumed:
@@ -88,13 +99,13 @@ def fetch(url: str, part: Path, wanted: Wanted, *, progress: Progress | None, pa
         time.sleep(pause * 2 ** max(tries - 1, 0))
 
 
-def _append(url: str, part: Path, wanted: Wanted, progress: Progress | None) -> None:
+def _append(url: str, part: Path, name: str, size: int, progress: Progress | None) -> None:
     """Adds to the part what the server still has; errors of the disk come out as they are."""
     have = size_of(part)
     with _ask(url, have) as response, part.open("ab") as file:
         skip = 0 if response.status == 206 else have  # a server without ranges sends all of it again
-        while have < wanted.size:
-            block = _read(response, min(_BLOCK, skip or wanted.size - have))
+        while have < size:
+            block = _read(response, min(_BLOCK, skip or size - have))
             if not block:
                 return
             if skip:
@@ -103,7 +114,16 @@ def _append(url: str, part: Path, wanted: Wanted, progress: Progress | None) -> 
             file.write(block)
             have += len(block)
             if progress is not None:
-                progress(f"downloading {wanted.name}", have, wanted.size)
+                progress(f"downloading {name}", have, size)
+
+
+def _size_there(url: str) -> int:
+    """How many bytes the server says the file has."""
+    with _ask(url, 0) as response:  # some servers answer HEAD otherwise, or not at all
+        length = response.headers.get("Content-Length", "")
+    if not length.isdigit():
+        raise _HopelessError("it does not say how long the file is, so a broken line could not be told")
+    return int(length)
 
 
 def _ask(url: str, have: int) -> http.client.HTTPResponse:
@@ -141,7 +161,11 @@ def size_of(path: Path) -> int:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in lower-case hexadecimal."""
-    digest = hashlib.sha256()
+    return _digest(path, "sha256")
+
+
+def _digest(path: Path, method: str) -> str:
+    digest = hashlib.new(method, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

@@ -6,13 +6,18 @@ import hashlib
 import io
 import tarfile
 import threading
+import typing
+import zipfile
 from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from pixelwise.data.download import Archive, Source, download
+from pixelwise.cli.download import Download
+from pixelwise.data.archive import unpack
+from pixelwise.data.download import download
+from pixelwise.data.sources import SOURCES, Archive, Source
 from pixelwise.errors import ConfigError, DataError
 
 
@@ -193,3 +198,70 @@ def test_hostile_archives_write_nothing_outside(server, tmp_path, hostile):
     assert outside == []
     assert not Path("/tmp/pixelwise-outside.txt").exists()
     assert not any(p.is_symlink() for p in tmp_path.rglob("*"))
+
+
+def _zip(members: dict[str, bytes], *, link: str = "") -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as pack:
+        for name, content in members.items():
+            pack.writestr(name, content)
+        if link:
+            info = zipfile.ZipInfo(link)
+            info.external_attr = 0o120777 << 16
+            pack.writestr(info, "/etc/passwd")
+    return stream.getvalue()
+
+
+def _fetch_zip(server: Server, root: Path, content: bytes, **facts: object) -> Path:
+    server.content = content
+    archive = Archive("maps/a.zip", None, "", 1 << 20, (("maps/a", 2),), **facts)
+    return download("tiny", root, sources={"tiny": Source((server.url,), (archive,), "CC0")}, pause=0.0)
+
+
+def test_a_zip_of_unknown_size_with_an_archive_inside(server, tmp_path):
+    """As COCO's panoptic maps come: a zip in a zip, and nobody published a size."""
+    inner = _zip({"a/1.png": NOISE, "a/2.png": b"two"})
+    content = _zip({"a.zip": inner, "__MACOSX/._x": b"", "read.me": b"hello"})
+    folder = _fetch_zip(server, tmp_path, content, into="maps", inner=("maps/a.zip",))
+    assert (folder / "maps" / "a" / "1.png").read_bytes() == NOISE
+    assert sorted(p.name for p in (folder / "maps").iterdir()) == ["a", "read.me"]
+    assert server.asked == [None, None]  # how long it is, and then the file
+
+
+def test_an_md5_where_there_is_nothing_better(server, tmp_path):
+    content = _zip({"maps/a/1.png": b"one", "maps/a/2.png": b"two"})
+    _fetch_zip(server, tmp_path / "right", content, md5=hashlib.md5(content).hexdigest())
+    with pytest.raises(DataError, match="checksum"):
+        _fetch_zip(server, tmp_path / "wrong", content, md5="0" * 32)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        _zip({"../outside.txt": b"x"}),
+        _zip({"/tmp/pixelwise-outside.txt": b"x"}),
+        _zip({"C:/outside.txt": b"x"}),
+        _zip({}, link="a/link.png"),
+        _zip({"a/1.png": bytes(2 << 20)}),
+        _zip({"a/1.png": NOISE})[:-200],
+        _zip({"a/1.png": NOISE}).replace(NOISE[1000:1010], b"0123456789"),
+    ],
+    ids=["parent", "absolute", "drive", "symlink", "bomb", "truncated", "altered"],
+)
+def test_hostile_zips_write_nothing_outside(tmp_path, hostile):
+    archive, root = tmp_path / "a.zip", tmp_path / "deep" / "set"
+    archive.write_bytes(hostile)
+    root.mkdir(parents=True)
+    with pytest.raises(DataError, match=r"a\.zip"):
+        unpack(archive, root, limit=1 << 20)
+    assert [p for p in tmp_path.rglob("*") if p.is_file() and p != archive] == []
+
+
+def test_the_command_knows_every_source():
+    names = typing.get_args(typing.get_args(typing.get_type_hints(Download, include_extras=True)["name"])[0])
+    assert set(names) == set(SOURCES)
+    for source in SOURCES.values():
+        for archive in source.archives:
+            assert len(archive.sha256) in (0, 64)
+            assert len(archive.md5) in (0, 32)
+            assert archive.members

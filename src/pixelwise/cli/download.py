@@ -13,7 +13,9 @@ from tyro.conf import Positional
 class Download:
     """Fetch a public data set; goes on where it broke off, and checks every byte."""
 
-    name: Positional[Literal["oxford-pets"]]
+    name: Positional[
+        Literal["oxford-pets", "voc2012", "ade20k", "coco-instances", "coco-panoptic", "coco-stuff"]
+    ]
     """The data set."""
     folder: Positional[Path]
     """Where to unpack it."""
@@ -22,8 +24,11 @@ class Download:
         """Downloads, checks and unpacks; 0."""
         from pixelwise.cli.terminal import Display
         from pixelwise.data.download import download
+        from pixelwise.data.sources import SOURCES
 
+        source = SOURCES[self.name]
         with Display() as display:
+            display.note(f"{self.name}: {source.licence}")
             folder = download(self.name, self.folder, progress=display.work)
-        print(f"data  {folder}\nnext  pixelwise train {folder} --val-last 1000")
+        print(f"data  {folder}\nnext  {' '.join(['pixelwise train', str(folder), source.hint]).strip()}")
         return 0
