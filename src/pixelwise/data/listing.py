@@ -111,7 +111,8 @@ def list_files(folder: Path, endings: Collection[str]) -> tuple[list[str], list[
         prefix = "" if inner == "." else f"{inner}/"
         for name in files:
             if not name.startswith("."):
-                fits = f".{name.rpartition('.')[2].lower()}" in endings
+                _, dot, ending = name.rpartition(".")
+                fits = dot + ending.lower() in endings
                 (wanted if fits else others).append(prefix + name)
     return sorted(wanted), sorted(others)
 
@@ -142,10 +143,10 @@ def pair(entries: Entries, pictures: Listing, masks: Listing, *, prefix: str = "
     lonely = [stem for stem in masks.files if stem.removesuffix(mask_taken) not in keys]
     if lonely:
         raise DataError(_lonely_text(lonely, "mask", "picture", masks, pictures))
+    left, right = f"{pictures.folder}{os.sep}", f"{masks.folder}{os.sep}"
     for stem, ending in pictures.files.items():
         other = stem.removesuffix(taken) + mask_taken
-        image, labels = f"{stem}{ending}", f"{other}{masks.files[other]}"
-        entries.add(prefix + stem, pictures.folder / image, masks.folder / labels)
+        entries.add(prefix + stem, f"{left}{stem}{ending}", f"{right}{other}{masks.files[other]}")
     if not (taken or mask_taken):
         return ()
     return (
