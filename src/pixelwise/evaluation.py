@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 
 from pixelwise.data.ahead import in_order
 from pixelwise.data.reader import Reader
+from pixelwise.data.resize import resize_mask, resize_picture
 from pixelwise.errors import DataError
 from pixelwise.inference import Input, Predictor, Sized
 from pixelwise.metrics import ConfusionMatrix, Metrics, scores
@@ -112,12 +113,16 @@ def _truths(
 ) -> Iterator[tuple[int, UInt8Array, Segmentation]]:
     """`(index, mask, segmentation)` in the order of `indices`; no photo is kept that nobody looks at."""
     policy = predictor.size_policy
+    scaled = policy.mode == "resize" and policy.decoding == "scaled"
 
     def load(index: int) -> tuple[UInt8Array, Input]:
         if resolution == "network":  # as validation in training does
-            image, mask = reader.at(index, policy.size)
-            return mask, image
-        if policy.mode == "native":
+            if policy.decoding == "scaled":
+                image, mask = reader.at(index, policy.size)
+                return mask, image
+            sample = reader[index]
+            return resize_mask(sample.mask, policy.size), resize_picture(sample.image, policy.size)
+        if not scaled:
             sample = reader[index]
             return sample.mask, sample.image
         image, mask = reader.for_network(index, policy.size)
@@ -128,9 +133,10 @@ def _truths(
 
 def _input(predictor: Predictor, reader: Reader, sample: Sample, index: int) -> Input:
     policy = predictor.size_policy
-    if policy.mode == "native":
+    if policy.mode == "native" or policy.decoding == "whole":
         return sample.image
-    return Sized(reader.for_network(index, policy.size)[0], sample.mask.shape, sample.image)
+    height, width = sample.mask.shape
+    return Sized(reader.for_network(index, policy.size)[0], (height, width), sample.image)
 
 
 def _answered(

@@ -7,6 +7,7 @@ training.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 import zipfile
@@ -58,7 +59,7 @@ def save_model(path: Path, network: torch.nn.Module, header: ModelHeader) -> Non
         "format": FORMAT,
         "architecture": {"name": header.architecture.name, "arguments": dict(header.architecture.arguments)},
         "classes": header.classes.to_json(),
-        "size_policy": {"mode": header.size_policy.mode, "size": list(header.size_policy.size)},
+        "size_policy": dataclasses.asdict(header.size_policy),
         "provenance": dict(header.provenance),
     }
     # Contiguous copies: safetensors knows no strides, so channels_last weights are laid out anew.
@@ -147,7 +148,7 @@ def _parse_header(text: str, path: Path) -> ModelHeader:
         return ModelHeader(
             architecture=Architecture(str(architecture["name"]), dict(architecture["arguments"])),
             classes=Classes.from_json(document["classes"]),
-            size_policy=SizePolicy(policy["mode"], tuple(policy["size"])),
+            size_policy=SizePolicy(policy["mode"], tuple(policy["size"]), policy.get("decoding", "whole")),
             provenance=dict(document["provenance"]),
         )
     except (ConfigError, ValueError, KeyError, TypeError, RecursionError) as error:

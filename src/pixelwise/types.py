@@ -88,12 +88,17 @@ class SizePolicy:
     Attributes:
         mode: `resize`: to `size`, and the probabilities back to the photo's size. `native`: as it is.
         size: `(height, width)` of the network's input; the size trained at, for `native`.
+        decoding: How pictures were decoded that it was trained on, and so must be: `whole`, or `scaled`: JPEGs
+            no larger than needed (`data.io.read_picture_at`). A file that does not say so means `whole`.
     """
 
     mode: Literal["resize", "native"]
     size: tuple[int, int]
+    decoding: Literal["whole", "scaled"] = "whole"
 
     def __post_init__(self) -> None:
+        if self.decoding not in ("whole", "scaled"):
+            raise ConfigError(f"pictures are decoded whole or scaled, got {self.decoding!r}")
         if self.mode not in ("resize", "native"):
             raise ConfigError(f"a size policy is resize or native, got {self.mode!r}")
         if len(self.size) != 2 or not all(1 <= n <= 16384 for n in self.size):

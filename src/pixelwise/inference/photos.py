@@ -96,7 +96,7 @@ def read_input(path: Path, size_policy: SizePolicy) -> Input:
     Raises:
         DataError: The file is missing, or no picture.
     """
-    if size_policy.mode == "native":
+    if size_policy.mode == "native" or size_policy.decoding == "whole":
         return read_picture(path)
     image, network = read_picture_and_at(path, size_policy.size)
     return Sized(network, (image.shape[0], image.shape[1]), image)

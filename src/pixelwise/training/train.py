@@ -188,7 +188,7 @@ def _model_writer(
     header = ModelHeader(
         architecture=parts.architecture,
         classes=parts.dataset.reader.classes,
-        size_policy=SizePolicy("resize", config.size),
+        size_policy=SizePolicy("resize", config.size, "scaled"),
     )
 
     def write(metrics: Metrics, best: bool) -> None:
