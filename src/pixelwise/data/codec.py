@@ -108,6 +108,18 @@ def read_header(path: Path) -> Header:
         return Header(size, orientation, image.format or "", image.mode)
 
 
+def read_palette(path: Path) -> list[tuple[int, int, int]]:
+    """The colours of a palette picture's indices; none for other pictures.
+
+    Raises:
+        DataError: The file is missing, or is no picture.
+    """
+    with _file(path) as stream:
+        image = _identify(stream, path)
+        values = (image.getpalette("RGB") or []) if image.mode == "P" else []
+        return list(zip(values[::3], values[1::3], values[2::3], strict=False))
+
+
 def decode(path: Path, *, max_pixels: int, content: bytes | None = None) -> Decoded:
     """Decodes the first picture of a file.
 

@@ -23,6 +23,7 @@ from pixelwise.data.codec import (
     decode,
     decode_fast,
     read_header,
+    read_palette,
 )
 from pixelwise.data.resize import resize_picture
 from pixelwise.errors import DataError
@@ -214,6 +215,7 @@ __all__ = [
     "picture_size",
     "read_header",
     "read_mask_values",
+    "read_palette",
     "read_picture",
     "read_picture_and_at",
     "read_picture_at",

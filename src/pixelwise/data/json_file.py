@@ -70,6 +70,19 @@ def member(of: dict[str, Any], name: str, kind: type[Kind], where: str) -> Kind:
     return cast("Kind", value)
 
 
+def objects(of: dict[str, Any], name: str, where: str) -> list[dict[str, Any]]:
+    """The member of an object that must be a list of objects.
+
+    Raises:
+        DataError: It is missing, or something else.
+    """
+    items = cast("list[Any]", member(of, name, list, where))
+    for number, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise DataError(f"{where}: {name}[{number}] must be an object, but it is {type_name(item)}")
+    return cast("list[dict[str, Any]]", items)
+
+
 def type_name(value: object) -> str:
     """What a json value is, in words."""
     if value is None or isinstance(value, bool):

@@ -1,6 +1,7 @@
 """Reader `voc`: PASCAL VOC's segmentation, and data sets laid out like it with its lists.
 
     JPEGImages/NAME.jpg    SegmentationClass/NAME.png    ImageSets/Segmentation/train.txt, val.txt …
+    2007_000032.jpg + 2007_000032.png …                  a few of the challenge's pictures in one folder
 
 Everingham et al.: The PASCAL Visual Object Classes Challenge, IJCV 2010. Masks are palette pictures whose
 values are the classes 0 to 20, and 255 along the borders of objects, which is ignored; masks that were saved
@@ -10,11 +11,14 @@ Knows this layout; without the lists two such folders are the reader `folder`'s.
 
 from __future__ import annotations
 
+import re
+from itertools import islice
 from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
 from pixelwise.data.found_classes import CLASSES_FILE, decide_classes, names_its_own
+from pixelwise.data.io import read_palette
 from pixelwise.data.listing import list_pictures, passed_over_note
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, build_table, parse_map
@@ -30,14 +34,20 @@ NAMES = (
     "tvmonitor",
 )
 _LISTS = ("train", "val", "trainval", "test")
+_FEW = 4000
+_PICTURE = re.compile(r"20\d\d_\d{6}\.(jpg|png)$")
+"""How the challenge's pictures are called."""
 _ROOTS = ("", "VOCdevkit/VOC2012", "VOC2012", "VOCdevkit/VOC2007", "VOC2007")
 CLASSES = Classes(NAMES, tuple(voc_colour(index) for index in range(len(NAMES))))
 VOID = voc_colour(IGNORE)
 
 
 def recognises(root: Path) -> bool:
-    """Whether there are JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/; here or below."""
-    return _base(root) is not None
+    """Whether the three folders are there, here or below; or VOC's pictures lie beside its palette masks."""
+    if _base(root) is not None:
+        return True
+    flat = flat_masks(root)
+    return bool(flat) and all(_has_palette(path) for path in flat[:4])
 
 
 def open_voc(root: Path, config: DataConfig) -> LabelledPictures:
@@ -48,11 +58,39 @@ def open_voc(root: Path, config: DataConfig) -> LabelledPictures:
         ConfigError: A mapping to a class that does not exist.
     """
     base = _base(root)
-    if base is None:
+    if base is None and flat_masks(root):
+        base, entries = root, Entries(root)
+        for mask in flat_masks(root):
+            entries.add(mask.stem, f"{mask.stem}.jpg", mask.name)
+        said: tuple[str, ...] = (f"format voc: {len(entries):,} pictures with masks beside them",)
+    elif base is None:
         raise DataError(
             f"{root}: format voc needs JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/; for "
             "other folders leave --format away"
         )
+    else:
+        entries, said = _in_folders(base)
+    lists = base / "ImageSets" / "Segmentation"
+    splits, missing = split_by_lists(
+        {name: lists / f"{name}.txt" for name in _LISTS if (lists / f"{name}.txt").is_file()},
+        entries.places(),
+    )
+    classes, table, origin = _classes(base, entries, config)
+    notes = (*said, *origin, *missing)
+    return LabelledPictures(FORMAT, root, classes, table, entries, splits, notes)
+
+
+def flat_masks(root: Path) -> list[Path]:
+    """The masks of a folder in which VOC's pictures and their masks lie side by side, at most 2,000.
+
+    More in one folder has not been seen: it is how papers and repositories bring a few samples along.
+    """
+    names = {path.name for path in islice(root.iterdir(), _FEW) if _PICTURE.match(path.name)}
+    stems = (name.removesuffix(".png") for name in names if name.endswith(".png"))
+    return sorted(root / f"{stem}.png" for stem in stems if f"{stem}.jpg" in names)
+
+
+def _in_folders(base: Path) -> tuple[Entries, tuple[str, ...]]:
     photos, masks = list_pictures(base / "JPEGImages"), list_pictures(base / "SegmentationClass")
     lonely = [masks.path(stem).name for stem in masks.files if stem not in photos.files]
     if lonely:
@@ -64,21 +102,19 @@ def open_voc(root: Path, config: DataConfig) -> LabelledPictures:
     entries = Entries(base)
     for stem in masks.files:
         entries.add(stem, photos.path(stem), masks.path(stem))
-    lists = base / "ImageSets" / "Segmentation"
-    splits, missing = split_by_lists(
-        {name: lists / f"{name}.txt" for name in _LISTS if (lists / f"{name}.txt").is_file()},
-        entries.places(),
-    )
-    classes, table, origin = _classes(base, entries, config)
     without = len(photos.files) - len(entries)
-    notes = (
+    return entries, (
         f"format voc: {len(entries):,} pictures with masks in JPEGImages/ + SegmentationClass/",
         *((f"{without:,} pictures without a mask are left out",) if without else ()),
-        *origin,
-        *missing,
         *passed_over_note([photos, masks]),
     )
-    return LabelledPictures(FORMAT, root, classes, table, entries, splits, notes)
+
+
+def _has_palette(path: Path) -> bool:
+    try:
+        return read_palette(path)[: len(CLASSES)] == list(CLASSES.colours)
+    except DataError:
+        return False
 
 
 def _classes(base: Path, entries: Entries, config: DataConfig) -> tuple[Classes, LabelTable, tuple[str, ...]]:

@@ -1,0 +1,163 @@
+"""Reader `ade20k`: the MIT Scene Parsing benchmark, and the full data set brought to its 150 classes.
+
+    images/training/X.jpg + annotations/training/X.png (validation likewise, or without these folders)
+    images/ADE/training/CATEGORY/SCENE/X.jpg + X_seg.png     the full data set of 2021
+    images/training/LETTER/SCENE/X.jpg + X_seg.png           and that of 2016
+
+Zhou et al.: Scene Parsing through ADE20K Dataset, CVPR 2017. The benchmark's masks hold 1..150, and 0 for
+everything else, which is ignored. In the full data set red and green of a pixel make one of some 3,000
+class indices; those that the benchmark's authors map to the 150 are trained, all others ignored. Knows
+these layouts.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from pixelwise.config import DataConfig
+from pixelwise.data.entries import Entries, Entry
+from pixelwise.data.found_classes import CLASSES_FILE, names_its_own
+from pixelwise.data.listing import list_files, list_pictures, pair, passed_over_note, subfolders
+from pixelwise.data.mapping import LabelTable, parse_map
+from pixelwise.data.published import published, rows
+from pixelwise.data.reader import LabelledPictures, MaskFiles, RawMask
+from pixelwise.drawing import IGNORE
+from pixelwise.errors import ConfigError, DataError
+
+FORMAT = "ade20k"
+_NAME = re.compile(r"ADE_(train|val|frame|test)_\w+\.(jpg|jpeg|png)$", re.IGNORECASE)
+_SPLITS = {"training": "train", "validation": "val", "train": "train", "val": "val"}
+_SEGMENTED = "_seg.png"
+_INDICES = 256 * 26  # red is ten times the class index' upper byte, so 25 is the largest
+_ROOTS = ("", "ADEChallengeData2016", "ADE20K_2021_17_01", "ADE20K_2016_07_26")
+
+
+def recognises(root: Path) -> bool:
+    """Whether there are ADE20K's pictures in images/, and no classes of the user's own."""
+    base = _base(root)
+    return base is not None and not (base / CLASSES_FILE).is_file()
+
+
+def open_ade20k(root: Path, config: DataConfig) -> LabelledPictures:
+    """Pairs pictures and masks; training and validation are the splits.
+
+    Raises:
+        DataError: The layout is another, or a picture has no mask or the reverse.
+        ConfigError: A mapping to a class that does not exist, or classes that the data set does not have.
+    """
+    table = published(FORMAT)
+    if names_its_own(config, table.classes):
+        raise ConfigError("ade20k has the 150 classes of MIT Scene Parsing; choose among them")
+    base = _base(root)
+    if base is None:
+        raise DataError(
+            f"{root}: format ade20k needs images/ with ADE_train_*.jpg, and annotations/ or *{_SEGMENTED} "
+            "beside "
+            "the pictures; for other folders leave --format away"
+        )
+    pairs = parse_map(config.map)
+    if (base / "annotations").is_dir():
+        return _benchmark(root, base, LabelTable(len(table.classes), {**table.values, **pairs}))
+    known = {int(row["full"]): table.values[int(row["raw"])] for row in rows("ade20k_full")}
+    others = dict.fromkeys(range(_INDICES), IGNORE)
+    return _full(root, base, LabelTable(len(table.classes), {**others, **known, **pairs}))
+
+
+class ClassIndices:
+    """Red and green of `_seg.png` as the full data set's class index."""
+
+    drawn = False
+
+    def raw(self, index: int, entry: Entry, size: tuple[int, int]) -> RawMask:
+        """Class indices `(H, W) uint16`, 0 where nothing is labelled."""
+        colours = MaskFiles().raw(index, entry, size)
+        if colours.ndim != 3:
+            raise DataError(
+                f"{entry.labels}: the full ADE20K has its class indices in red and green, but this is a "
+                "picture of "
+                "one channel; unpack the archive again"
+            )
+        return (colours[..., 0] // 10).astype(np.uint16) * 256 + colours[..., 1]
+
+
+def _benchmark(root: Path, base: Path, table: LabelTable) -> LabelledPictures:
+    entries = Entries(root)
+    pictures, masks = list_pictures(base / "images"), list_pictures(base / "annotations")
+    said = pair(entries, pictures, masks)
+    notes = (
+        f"format ade20k: {len(entries):,} pictures of MIT Scene Parsing, 150 classes; 0 (other) is ignored",
+        *said,
+        *passed_over_note([pictures, masks]),
+    )
+    return LabelledPictures(FORMAT, root, published(FORMAT).classes, table, entries, _splits(entries), notes)
+
+
+def _full(root: Path, base: Path, table: LabelTable) -> LabelledPictures:
+    paths, _ = list_files(base / "images", {".jpg", ".png"})
+    masks = {path for path in paths if path.endswith(_SEGMENTED)}
+    entries = Entries(root)
+    prefix = base / "images"
+    without = 0
+    for path in paths:
+        if not path.lower().endswith(".jpg"):
+            continue
+        stem = path.rpartition(".")[0]
+        if f"{stem}{_SEGMENTED}" not in masks:
+            without += 1
+            continue
+        masks.remove(f"{stem}{_SEGMENTED}")
+        entries.add(stem, prefix / path, prefix / f"{stem}{_SEGMENTED}")
+    if not entries:
+        raise DataError(f"{prefix}: no picture has its X{_SEGMENTED} beside it; unpack the archive again")
+    notes = (
+        f"format ade20k: {len(entries):,} pictures of the full data set, brought to the 150 classes of MIT "
+        "Scene "
+        "Parsing; all others are ignored",
+        *((f"{without:,} pictures without X{_SEGMENTED} are left out",) if without else ()),
+        *((f"{len(masks):,} X{_SEGMENTED} without a picture are left out",) if masks else ()),
+    )
+    classes = published(FORMAT).classes
+    return LabelledPictures(FORMAT, root, classes, table, entries, _splits(entries), notes, ClassIndices())
+
+
+def _splits(entries: Entries) -> dict[str, tuple[int, ...]]:
+    """By a folder on the way, else by the file's name (ADE_train_…, ADE_val_…)."""
+    found: dict[str, list[int]] = {}
+    for index, name in enumerate(entries.names):
+        *folders, file = name.split("/")
+        words = [*folders, *file.split("_")[1:2]]
+        split = next((_SPLITS[word] for word in words if word in _SPLITS), "")
+        if split:
+            found.setdefault(split, []).append(index)
+    return {split: tuple(indices) for split, indices in found.items()}
+
+
+def _base(root: Path) -> Path | None:
+    """The folder that holds images/ with pictures called as ADE20K's are."""
+    folders = subfolders(root)
+    for name in _ROOTS:
+        base = root / name if name in folders or not name else None
+        if base is not None and (base / "images").is_dir() and _has_pictures(base / "images"):
+            return base
+    return None
+
+
+def _has_pictures(folder: Path) -> bool:
+    """Whether one of the first files, a few folders down, is called like ADE20K's."""
+    here = folder
+    for _ in range(5):
+        try:
+            found = sorted(islice(here.iterdir(), 64))
+        except OSError:
+            return False
+        if any(_NAME.match(path.name) for path in found):
+            return True
+        inner = [path for path in found if path.is_dir() and not path.name.startswith(".")]
+        if not inner:
+            return False
+        here = inner[0]
+    return False

@@ -1,0 +1,105 @@
+"""Reader `ade20k`: the benchmark's masks, and the full data set's colours brought to its classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixelwise.config import DataConfig
+from pixelwise.data import open_dataset
+from pixelwise.errors import ConfigError, DataError
+
+PICTURE = np.zeros((2, 3, 3), np.uint8)
+
+
+@pytest.fixture
+def benchmark(save, tmp_path: Path) -> Path:
+    for folder, split in (("training", "train"), ("validation", "val")):
+        for number in (1, 2):
+            name = f"{folder}/ADE_{split}_0000000{number}"
+            save(f"ade/images/{name}.jpg", PICTURE)
+            save(f"ade/annotations/{name}.png", np.array([[0, 1, 2], [3, 149, 150]], np.uint8))
+    (tmp_path / "ade" / "objectInfo150.txt").write_text("Idx\tRatio\n")
+    return tmp_path / "ade"
+
+
+def test_the_benchmark(benchmark: Path) -> None:
+    dataset = open_dataset(benchmark)
+    assert dataset.reader.format == "ade20k"
+    assert dataset.classes.names[:3] == ("wall", "building", "sky")
+    assert (len(dataset.classes), dataset.classes.names[12]) == (150, "person")
+    assert dataset.reader[0].mask.tolist() == [[255, 0, 1], [2, 148, 149]]
+    assert (dataset.split.train, dataset.split.val) == ((0, 1), (2, 3))
+
+
+def test_below_the_archives_folder(benchmark: Path, tmp_path: Path) -> None:
+    (tmp_path / "outer").mkdir()
+    benchmark.rename(tmp_path / "outer" / "ADEChallengeData2016")
+    assert len(open_dataset(tmp_path / "outer").reader) == 4
+
+
+def seg(*indices: int) -> np.ndarray:
+    """As the full data set stores class indices: red is ten times the upper byte, green the lower one."""
+    return np.array([[(i // 256 * 10, i % 256, 77) for i in indices]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    "layout", ["ADE20K_2016_07_26/images/training/a/abbey", "images/ADE/training/urban/street"]
+)
+def test_the_full_data_set(save, tmp_path: Path, layout: str) -> None:
+    """Known indices: wall 2978, sky 2420, person 1831, car 401, and door, which has two: 774 and 783."""
+    save(f"full/{layout}/ADE_train_00000007.jpg", np.zeros((1, 7, 3), np.uint8))
+    save(f"full/{layout}/ADE_train_00000007_seg.png", seg(2978, 2420, 1831, 401, 774, 783, 5))
+    save(f"full/{layout}/ADE_train_00000007_parts_1.png", seg(0, 0, 0, 0, 0, 0, 0))
+    save(f"full/{layout}/ADE_train_00000008.jpg", PICTURE)
+    dataset = open_dataset(tmp_path / "full")
+    assert dataset.reader.format == "ade20k"
+    assert dataset.reader[0].mask.tolist() == [[0, 2, 12, 20, 14, 14, 255]]
+    assert [dataset.classes.names[i] for i in (0, 2, 12, 20, 14)] == ["wall", "sky", "person", "car", "door"]
+    assert "1 pictures without X_seg.png are left out" in dataset.notes
+    assert dataset.reader.splits["train"] == (0,)
+
+
+def test_other_pictures_are_another_data_set(save, benchmark: Path, tmp_path: Path) -> None:
+    save("set/images/a.png", PICTURE)
+    save("set/annotations/a.png", np.zeros((2, 3), np.uint8))
+    save("set/annotations/b.png", np.ones((2, 3), np.uint8))
+    save("set/images/b.png", PICTURE)
+    assert open_dataset(tmp_path / "set").reader.format == "folder"
+    (benchmark / "classes.txt").write_text("\n".join(f"mine {i}" for i in range(151)))
+    assert open_dataset(benchmark).reader.format == "folder"
+
+
+def test_what_does_not_fit(benchmark: Path, save, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="choose among them"):
+        open_dataset(benchmark, DataConfig(classes=("a", "b")))
+    with pytest.raises(DataError, match="format ade20k needs images/ with ADE_train"):
+        open_dataset(benchmark / "images", DataConfig(format="ade20k"))
+    save("ade/annotations/training/ADE_train_00000001.png", np.full((2, 3), 151, np.uint8))
+    with pytest.raises(DataError, match=r"ADE_train_00000001\.png holds the value 151"):
+        open_dataset(benchmark).reader[0]
+    save("full/images/training/a/abbey/ADE_train_1.jpg", PICTURE)
+    save("full/images/training/a/abbey/ADE_train_1_seg.png", np.zeros((2, 3), np.uint8))
+    with pytest.raises(
+        DataError, match="class indices in red and green, but this is a picture of one channel"
+    ):
+        open_dataset(tmp_path / "full").reader[0]
+
+
+def test_the_real_pictures(real_data: Path) -> None:
+    dataset = open_dataset(real_data / "formats" / "ade20k_sceneparsing")
+    assert len(dataset.reader) == 3
+    first = dataset.reader[0].mask
+    assert first.shape == (512, 683)
+    assert set(np.unique(first)) == {
+        0,
+        1,
+        2,
+        4,
+        6,
+        9,
+        17,
+        255,
+    }  # wall, building, sky, tree, road, grass, plant
