@@ -156,20 +156,20 @@ class _Gathered:
         """One element of the file."""
         if piece.key not in ("images", "categories", "annotations"):
             return
-        where = f"{self._path}, {piece.key} at byte {piece.start:,}"
         if not isinstance(piece.value, dict):
-            raise DataError(f"{where}: an object was expected, but this is {type_name(piece.value)}")
+            raise DataError(
+                f"{self._where(piece)}: an object was expected, but this is {type_name(piece.value)}"
+            )
         value = cast("dict[str, Any]", piece.value)
         if piece.key == "annotations":
-            self._annotation(value, piece, where)
-            return
-        if not str(value).isascii():  # the scanner reads bytes, not letters
-            with self._path.open("rb") as file:
-                value = read_piece(file, self._path, piece.start, piece.length, where)
-        if piece.key == "images":
-            self._image(value, where)
+            self._annotation(value, piece)
+        elif piece.key == "images":
+            self._image(value, self._where(piece))
         else:
-            self._category(value, where)
+            self._category(value, self._where(piece))
+
+    def _where(self, piece: Piece) -> str:
+        return f"{self._path}, {piece.key} at byte {piece.start:,}"
 
     def _image(self, value: dict[str, Any], where: str) -> None:
         number = _id(value, "id", where)
@@ -193,25 +193,39 @@ class _Gathered:
         text = above if isinstance(above, str) else ""
         self._categories[number] = Category(number, name, text, _colour(value.get("color")))
 
-    def _annotation(self, value: dict[str, Any], piece: Piece, where: str) -> None:
+    def _annotation(self, value: dict[str, Any], piece: Piece) -> None:
+        """Called a million times: messages are made only where they are needed."""
         kind = _kind(value)
-        if not kind:
-            raise DataError(
-                f"{where}: an annotation needs a segmentation or segments_info; captions are no masks"
-            )
-        if self._kind not in ("", kind):
-            raise DataError(f"{where}: {kind} among {self._kind}; keep them in files of their own")
-        self._kind = kind
-        self._owners.append(self._number(_id(value, "image_id", where)))
+        if kind != self._kind:
+            self._set_kind(kind, piece)
+        owner = value.get("image_id")
+        if type(owner) is not int or owner < 0:
+            owner = self._number(_id(value, "image_id", self._where(piece)))
+        self._owners.append(owner)
         self._starts.append(piece.start)
         self._lengths.append(piece.length)
         self._crowds.append(bool(value.get("iscrowd")))
         if kind == INSTANCES:
-            self._used.setdefault(member(value, "category_id", int, where), where)
+            category = value.get("category_id")
+            if type(category) is not int:
+                category = member(value, "category_id", int, self._where(piece))
+            if category not in self._used:
+                self._used[category] = self._where(piece)
             self._shapes += bool(value.get("segmentation"))
         else:
-            name = member(value, "file_name", str, where)
-            self._maps.append(name.encode("latin-1", "replace").decode("utf-8", "replace"))
+            self._maps.append(member(value, "file_name", str, self._where(piece)))
+
+    def _set_kind(self, kind: str, piece: Piece) -> None:
+        if not kind:
+            raise DataError(
+                f"{self._where(piece)}: an annotation needs a segmentation or segments_info; captions are no "
+                "masks"
+            )
+        if self._kind:
+            raise DataError(
+                f"{self._where(piece)}: {kind} among {self._kind}; keep them in files of their own"
+            )
+        self._kind = kind
 
     def _number(self, key: int | str) -> int:
         """An id as a number: itself from 0 on, below 0 for a text."""
