@@ -1,8 +1,8 @@
 """Labelled pictures: reading, checking, splitting, caching and serving them in batches. No torch here.
 
-    dataset = open_dataset(folder, DataConfig())            # Dataset: .reader, .split, .notes
-    prepared = prepare(dataset, (160, 160), DataConfig())  # every file checked, all of one size: .train,
-    .val for batch in BatchLoader(prepared.train, order, batch_size=32, workers=2): ...
+    dataset = open_dataset(folder, DataConfig())           # Dataset: .reader, .split, .notes
+    prepared = prepare(dataset, (160, 160), DataConfig())  # every file checked, all of one size: .train, .val
+    for batch in BatchLoader(prepared.train, order, batch_size=32, workers=2): ...
 
 Knows nothing of networks, losses and devices: what leaves here is NumPy.
 """
@@ -14,7 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.config import DataConfig
-from pixelwise.data import camvid, folder, oxford_pets, voc
+from pixelwise.data import (
+    ade20k,
+    camvid,
+    cityscapes,
+    coco,
+    coco_stuff,
+    csv_table,
+    folder,
+    labelme,
+    oxford_pets,
+    pascal_context,
+    voc,
+    yolo,
+)
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.reader import LabelledPictures, Reader
 from pixelwise.data.remap import remap
@@ -24,16 +37,31 @@ from pixelwise.errors import ConfigError, DataError
 
 @dataclass(frozen=True)
 class Format:
-    """How a data format is recognised from a folder, and opened."""
+    """How a data format is recognised from a folder, and opened.
+
+    Attributes:
+        recognises: Whether a folder is laid out so; cheap.
+        open: Makes the reader.
+        named: Whether it has folders of its own that `--images` and `--masks` choose among.
+    """
 
     recognises: Callable[[Path], bool]
     open: Callable[[Path, DataConfig], LabelledPictures]
+    named: bool = False
 
 
 READERS: dict[str, Format] = {  # in the order in which they are tried
     "oxford_pets": Format(oxford_pets.recognises, oxford_pets.open_pets),
+    "pascal_context": Format(pascal_context.recognises, pascal_context.open_pascal_context),
     "voc": Format(voc.recognises, voc.open_voc),
+    "cityscapes": Format(cityscapes.recognises, cityscapes.open_cityscapes, named=True),
+    "ade20k": Format(ade20k.recognises, ade20k.open_ade20k),
     "camvid": Format(camvid.recognises, camvid.open_camvid),
+    "csv": Format(csv_table.recognises, csv_table.open_csv),
+    "yolo": Format(yolo.recognises, yolo.open_yolo),
+    "coco_stuff": Format(coco_stuff.recognises, coco_stuff.open_coco_stuff),
+    "coco": Format(coco.recognises, coco.open_coco, named=True),
+    "labelme": Format(labelme.recognises, labelme.open_labelme),
     "folder": Format(folder.recognises, folder.open_folder),
 }
 
@@ -68,9 +96,11 @@ def _format(root: Path, config: DataConfig) -> Format:
         return READERS[name]
     if root.is_dir() and not any(root.iterdir()):
         raise DataError(f"{root}: the folder is empty; expected images/ + masks/, or another known layout")
-    if config.images or config.masks:
-        return READERS["folder"]
-    found = next((reader for reader in READERS.values() if reader.recognises(root)), None)
+    chosen = bool(config.images or config.masks)
+    tried = [reader for reader in READERS.values() if reader.named or not chosen]
+    found = next(
+        (reader for reader in tried if reader.recognises(root)), READERS["folder"] if chosen else None
+    )
     if found is None:
         raise DataError(folder.nothing_found(root))
     return found
