@@ -88,8 +88,8 @@ class SizePolicy:
     Attributes:
         mode: `resize`: to `size`, and the probabilities back to the photo's size. `native`: as it is.
         size: `(height, width)` of the network's input; the size trained at, for `native`.
-        decoding: How pictures were decoded that it was trained on, and so must be: `whole`, or `scaled`: JPEGs
-            no larger than needed (`data.io.read_picture_at`). A file that does not say so means `whole`.
+        decoding: How pictures were decoded that it was trained on, and so must be: `whole`, or `scaled`,
+            JPEGs no larger than needed (`data.io.read_picture_at`). A file that does not say means `whole`.
     """
 
     mode: Literal["resize", "native"]

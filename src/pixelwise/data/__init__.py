@@ -9,61 +9,14 @@ Knows nothing of networks, losses and devices: what leaves here is NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.config import DataConfig
-from pixelwise.data import (
-    ade20k,
-    camvid,
-    cityscapes,
-    coco,
-    coco_stuff,
-    csv_table,
-    folder,
-    labelme,
-    oxford_pets,
-    pascal_context,
-    voc,
-    yolo,
-)
 from pixelwise.data.dataset import Dataset
+from pixelwise.data.formats import READERS, Format, format_of
 from pixelwise.data.reader import LabelledPictures, Reader
 from pixelwise.data.remap import remap
 from pixelwise.data.splits import Split, make_split
-from pixelwise.errors import ConfigError, DataError
-
-
-@dataclass(frozen=True)
-class Format:
-    """How a data format is recognised from a folder, and opened.
-
-    Attributes:
-        recognises: Whether a folder is laid out so; cheap.
-        open: Makes the reader.
-        named: Whether it has folders of its own that `--images` and `--masks` choose among.
-    """
-
-    recognises: Callable[[Path], bool]
-    open: Callable[[Path, DataConfig], LabelledPictures]
-    named: bool = False
-
-
-READERS: dict[str, Format] = {  # in the order in which they are tried
-    "oxford_pets": Format(oxford_pets.recognises, oxford_pets.open_pets),
-    "pascal_context": Format(pascal_context.recognises, pascal_context.open_pascal_context),
-    "voc": Format(voc.recognises, voc.open_voc),
-    "cityscapes": Format(cityscapes.recognises, cityscapes.open_cityscapes, named=True),
-    "ade20k": Format(ade20k.recognises, ade20k.open_ade20k),
-    "camvid": Format(camvid.recognises, camvid.open_camvid),
-    "csv": Format(csv_table.recognises, csv_table.open_csv),
-    "yolo": Format(yolo.recognises, yolo.open_yolo),
-    "coco_stuff": Format(coco_stuff.recognises, coco_stuff.open_coco_stuff),
-    "coco": Format(coco.recognises, coco.open_coco, named=True),
-    "labelme": Format(labelme.recognises, labelme.open_labelme),
-    "folder": Format(folder.recognises, folder.open_folder),
-}
 
 
 def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
@@ -81,29 +34,18 @@ def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
     """
     config = config or DataConfig()
     path = Path(root).expanduser()
-    reader = remap(_format(path, config).open(path, config), config)
+    reader = remap(format_of(path, config).open(path, config), config)
     split = make_split(reader.entries.names, reader.splits, config)
     return Dataset(reader, split, config, (*reader.notes, split.rule))
 
 
-def _format(root: Path, config: DataConfig) -> Format:
-    name = config.format.replace("-", "_")
-    if name != "auto":
-        if name not in READERS:
-            raise ConfigError(
-                f"there is no data format {config.format!r}; there are auto, {', '.join(sorted(READERS))}"
-            )
-        return READERS[name]
-    if root.is_dir() and not any(root.iterdir()):
-        raise DataError(f"{root}: the folder is empty; expected images/ + masks/, or another known layout")
-    chosen = bool(config.images or config.masks)
-    tried = [reader for reader in READERS.values() if reader.named or not chosen]
-    found = next(
-        (reader for reader in tried if reader.recognises(root)), READERS["folder"] if chosen else None
-    )
-    if found is None:
-        raise DataError(folder.nothing_found(root))
-    return found
-
-
-__all__ = ["READERS", "Dataset", "Format", "Reader", "Split", "make_split", "open_dataset"]
+__all__ = [
+    "READERS",
+    "Dataset",
+    "Format",
+    "LabelledPictures",
+    "Reader",
+    "Split",
+    "make_split",
+    "open_dataset",
+]

@@ -53,7 +53,7 @@ def decide_classes(
 
 
 def names_its_own(config: DataConfig, known: Classes) -> bool:
-    """Whether `--classes` gives ids new names; if it names one of `known`, it chooses among those (`remap`)."""
+    """Whether `--classes` gives ids new names; naming one of `known` chooses among those, in `remap`."""
     return bool(config.classes) and not set(config.classes) & set(known.names)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
-from pixelwise.data.pascal_context import read_label_map
+from pixelwise.data.formats.pascal_context import read_label_map
 from pixelwise.drawing import voc_colour
 from pixelwise.errors import ConfigError, DataError
 

@@ -10,7 +10,7 @@ from stripes import ids
 
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
-from pixelwise.data.camvid import CLASSES, MERGED
+from pixelwise.data.formats.camvid import CLASSES, MERGED
 from pixelwise.errors import DataError
 
 NAMES = ("0001TP_006690", "0006R0_f00930", "Seq05VD_f00000")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import pixelwise.data
+import pixelwise.data.formats
 from pixelwise.drawing import voc_colour
 
-TABLES = Path(pixelwise.data.__file__).parent / "tables"
+TABLES = Path(pixelwise.data.formats.__file__).parent / "tables"
 HEADER = ["raw", "name", "red", "green", "blue", "train"]
 CLASSES = {
     "cityscapes": 19,

@@ -13,7 +13,7 @@ from stripes import ids
 
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
-from pixelwise.data.csv_table import recognises
+from pixelwise.data.formats.csv_table import recognises
 from pixelwise.errors import ConfigError, DataError
 
 Make = Callable[[str], Path]

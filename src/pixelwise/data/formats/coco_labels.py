@@ -11,12 +11,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.data.coco_index import CocoIndex
 from pixelwise.data.entries import Entry
+from pixelwise.data.formats.coco_index import CocoIndex
+from pixelwise.data.formats.rle import decode_rle
 from pixelwise.data.io import RawMask, read_mask_values
 from pixelwise.data.json_file import member, objects
 from pixelwise.data.mapping import colour_codes
-from pixelwise.data.rle import decode_rle
 from pixelwise.data.shapes import check_inside, parse_flat
 from pixelwise.errors import DataError
 from pixelwise.types import size_text

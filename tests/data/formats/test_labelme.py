@@ -16,8 +16,8 @@ from PIL import Image
 
 from pixelwise.config import DataConfig
 from pixelwise.data import READERS, open_dataset
-from pixelwise.data.labelme import recognises
-from pixelwise.data.labelme_shapes import draw, parse_shapes
+from pixelwise.data.formats.labelme import recognises
+from pixelwise.data.formats.labelme_shapes import draw, parse_shapes
 from pixelwise.errors import ConfigError, DataError
 
 SIZE = (24, 32)

@@ -1,4 +1,4 @@
-"""Reader `cityscapes`: ids, train ids and polygons give the same masks; what lacks its other half is left out."""
+"""Reader `cityscapes`: ids, train ids and polygons give the same masks; halves are left out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
-from pixelwise.data.cityscapes import draw_polygons
+from pixelwise.data.formats.cityscapes import draw_polygons
 from pixelwise.errors import ConfigError, DataError
 
 SIZE = (8, 12)

@@ -21,14 +21,15 @@ from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.background import colours_of, number_names
-from pixelwise.data.coco_index import INSTANCES, PANOPTIC, Category, CocoIndex, index_coco, kind_of
-from pixelwise.data.coco_labels import CocoPanoptic, CocoShapes
-from pixelwise.data.coco_pictures import Found, find_maps, find_pictures
 from pixelwise.data.entries import Entries
+from pixelwise.data.formats.coco_gather import index_coco, kind_of
+from pixelwise.data.formats.coco_index import INSTANCES, PANOPTIC, Category, CocoIndex
+from pixelwise.data.formats.coco_labels import CocoPanoptic, CocoShapes
+from pixelwise.data.formats.coco_pictures import Found, find_maps, find_pictures
+from pixelwise.data.formats.published import published
 from pixelwise.data.found_classes import names_its_own
 from pixelwise.data.listing import subfolders
 from pixelwise.data.mapping import LabelTable
-from pixelwise.data.published import published
 from pixelwise.data.reader import LabelledPictures
 from pixelwise.drawing import IGNORE, Colour
 from pixelwise.errors import ConfigError, DataError

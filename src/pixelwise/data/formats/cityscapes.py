@@ -19,12 +19,12 @@ from PIL import Image, ImageDraw
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries, Entry
+from pixelwise.data.formats.published import published
 from pixelwise.data.found_classes import CLASSES_FILE, names_its_own
 from pixelwise.data.io import PICTURE_ENDINGS, RawMask
 from pixelwise.data.json_file import member, objects, read_json
 from pixelwise.data.listing import list_files, subfolders
 from pixelwise.data.mapping import LabelTable, parse_map
-from pixelwise.data.published import published
 from pixelwise.data.reader import LabelledPictures, MaskFiles
 from pixelwise.data.shapes import check_inside, parse_points
 from pixelwise.drawing import IGNORE

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
+from pixelwise.data.formats.table_rows import Row, has_columns, pairs_files, read_table
 from pixelwise.data.found_classes import decide_classes
 from pixelwise.data.inside import is_file, within
 from pixelwise.data.listing import subfolders
 from pixelwise.data.reader import LabelledPictures
-from pixelwise.data.table_rows import Row, has_columns, pairs_files, read_table
 from pixelwise.errors import ConfigError, DataError
 
 FORMAT = "csv"

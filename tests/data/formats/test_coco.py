@@ -16,8 +16,8 @@ from pycocotools.coco import COCO
 
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
-from pixelwise.data.coco_index import index_coco
-from pixelwise.data.published import published
+from pixelwise.data.formats.coco_gather import index_coco
+from pixelwise.data.formats.published import published
 from pixelwise.errors import ConfigError, DataError
 
 SIZE = (6, 8)

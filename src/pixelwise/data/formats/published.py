@@ -59,5 +59,7 @@ def published(name: str) -> Published:
 
 def rows(name: str) -> list[dict[str, str]]:
     """The rows of a table, by the names of its columns."""
-    text = files("pixelwise.data").joinpath("tables").joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    text = (
+        files("pixelwise.data.formats").joinpath("tables").joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    )
     return list(csv.DictReader(text.splitlines()))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
-from pixelwise.data.yolo import label_path, recognises
-from pixelwise.data.yolo_labels import draw, parse_labels
+from pixelwise.data.formats.yolo import label_path, recognises
+from pixelwise.data.formats.yolo_labels import draw, parse_labels
 from pixelwise.errors import ConfigError, DataError
 
 SIZE = (20, 40)
@@ -166,7 +166,7 @@ def test_label_files_that_cannot_be_read(put: Put, monkeypatch: pytest.MonkeyPat
     dataset = open_dataset(root)
     with pytest.raises(DataError, match="this is no text"):
         dataset.reader[0]
-    monkeypatch.setattr("pixelwise.data.yolo_labels.MAX_BYTES", 3)
+    monkeypatch.setattr("pixelwise.data.formats.yolo_labels.MAX_BYTES", 3)
     with pytest.raises(DataError, match="5 bytes are more than the 3"):
         dataset.reader[0]
     (root / "labels/train/a.txt").unlink()

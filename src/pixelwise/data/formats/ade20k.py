@@ -20,10 +20,10 @@ import numpy as np
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries, Entry
+from pixelwise.data.formats.published import published, rows
 from pixelwise.data.found_classes import CLASSES_FILE, names_its_own
 from pixelwise.data.listing import list_files, list_pictures, pair, passed_over_note, subfolders
 from pixelwise.data.mapping import LabelTable, parse_map
-from pixelwise.data.published import published, rows
 from pixelwise.data.reader import LabelledPictures, MaskFiles, RawMask
 from pixelwise.drawing import IGNORE
 from pixelwise.errors import ConfigError, DataError

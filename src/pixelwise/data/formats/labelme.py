@@ -22,14 +22,14 @@ from pathlib import Path
 from pixelwise.config import DataConfig
 from pixelwise.data.ahead import in_order
 from pixelwise.data.entries import Entries
+from pixelwise.data.formats.labelme_files import LabelMePictures, LabelMeShapes, choose_picture, is_labelme
+from pixelwise.data.formats.labelme_names import LABELS_FILE, found_names, read_labels
+from pixelwise.data.formats.labelme_shapes import labels_of
+from pixelwise.data.formats.named_classes import LabelNames, name_classes
 from pixelwise.data.inside import own_splits
 from pixelwise.data.io import PICTURE_ENDINGS
 from pixelwise.data.json_file import read_json
-from pixelwise.data.labelme_files import LabelMePictures, LabelMeShapes, choose_picture, is_labelme
-from pixelwise.data.labelme_names import LABELS_FILE, found_names, read_labels
-from pixelwise.data.labelme_shapes import labels_of
 from pixelwise.data.listing import list_files, subfolders
-from pixelwise.data.named_classes import LabelNames, name_classes
 from pixelwise.data.reader import LabelledPictures
 from pixelwise.errors import ConfigError, DataError
 

@@ -18,15 +18,15 @@ from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
+from pixelwise.data.formats.named_classes import LabelNames, name_classes
+from pixelwise.data.formats.yolo_labels import YoloLabels
+from pixelwise.data.formats.yolo_pictures import find_pictures
+from pixelwise.data.formats.yolo_yaml import SPLITS, YoloYaml, parse_yaml, read_members
 from pixelwise.data.inside import is_file, within
 from pixelwise.data.io import PICTURE_ENDINGS
 from pixelwise.data.listing import subfolders
 from pixelwise.data.mapping import LabelTable
-from pixelwise.data.named_classes import LabelNames, name_classes
 from pixelwise.data.reader import LabelledPictures
-from pixelwise.data.yolo_labels import YoloLabels
-from pixelwise.data.yolo_pictures import find_pictures
-from pixelwise.data.yolo_yaml import SPLITS, YoloYaml, parse_yaml, read_members
 from pixelwise.errors import ConfigError, DataError
 
 FORMAT = "yolo"

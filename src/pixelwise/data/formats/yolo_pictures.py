@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pixelwise.data.formats.yolo_yaml import YoloYaml
 from pixelwise.data.inside import is_file, is_folder, within
 from pixelwise.data.io import PICTURE_ENDINGS
 from pixelwise.data.listing import list_files
-from pixelwise.data.yolo_yaml import YoloYaml
 from pixelwise.errors import DataError
 
 _MAX_LIST_BYTES = 64 << 20

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelwise.data.json_scan import read_piece, scan
+from pixelwise.data.formats.json_scan import read_piece, scan
 from pixelwise.errors import DataError
 
 LEAVES = (

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from pixelwise.config import DataConfig
-from pixelwise.data.coco_index import CocoIndex
 from pixelwise.data.entries import Texts
+from pixelwise.data.formats.coco_index import CocoIndex
 from pixelwise.data.inside import within
 from pixelwise.data.io import PICTURE_ENDINGS
 from pixelwise.data.listing import list_files

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.data.entries import Entry
+from pixelwise.data.formats.labelme_shapes import decode_base64, draw, parse_shapes
+from pixelwise.data.formats.named_classes import LabelNames
 from pixelwise.data.inside import is_file, within
 from pixelwise.data.io import read_picture, read_picture_at
 from pixelwise.data.json_file import member, read_json
-from pixelwise.data.labelme_shapes import decode_base64, draw, parse_shapes
-from pixelwise.data.named_classes import LabelNames
 from pixelwise.data.reader import Picture
 from pixelwise.errors import DataError
 from pixelwise.types import size_text

@@ -208,7 +208,7 @@ def test_two_candidates_for_one_role(make_set):
 
 def test_unknown_format(make_set):
     with pytest.raises(
-        ConfigError, match=r"no data format 'vox'; there are auto, camvid, folder, oxford_pets, voc"
+        ConfigError, match=r"no data format 'vox'; there are auto, ade20k, camvid, .*, folder, .*voc, yolo"
     ):
         open_dataset(make_set({"a": ids(0, 1)}), DataConfig(format="vox"))
 

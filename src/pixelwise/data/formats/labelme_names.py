@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pixelwise.data.background import BACKGROUND, is_background, is_ignored
-from pixelwise.data.named_classes import LabelNames, name_classes
+from pixelwise.data.formats.named_classes import LabelNames, name_classes
 from pixelwise.drawing import IGNORE
 from pixelwise.errors import ConfigError, DataError
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as official
 
-from pixelwise.data.rle import decode_rle
+from pixelwise.data.formats.rle import decode_rle
 from pixelwise.errors import DataError
 
 Mask = npt.NDArray[np.uint8]

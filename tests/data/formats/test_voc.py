@@ -12,8 +12,8 @@ from stripes import ids
 
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
+from pixelwise.data.formats.voc import CLASSES, VOID
 from pixelwise.data.lists import read_list
-from pixelwise.data.voc import CLASSES, VOID
 from pixelwise.drawing import voc_colour
 from pixelwise.errors import DataError
 

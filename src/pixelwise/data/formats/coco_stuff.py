@@ -14,10 +14,10 @@ from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
+from pixelwise.data.formats.published import published
 from pixelwise.data.found_classes import names_its_own
 from pixelwise.data.listing import list_pictures, subfolders
 from pixelwise.data.mapping import LabelTable, parse_map
-from pixelwise.data.published import published
 from pixelwise.data.reader import LabelledPictures
 from pixelwise.drawing import IGNORE, default_colours
 from pixelwise.errors import ConfigError, DataError

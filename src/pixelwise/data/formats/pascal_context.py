@@ -24,14 +24,14 @@ from pixelwise.config import DataConfig
 from pixelwise.data.background import BACKGROUND
 from pixelwise.data.codec import MAX_PIXELS
 from pixelwise.data.entries import Entries, Entry
+from pixelwise.data.formats.published import published, rows
+from pixelwise.data.formats.voc import flat_masks
 from pixelwise.data.found_classes import names_its_own
 from pixelwise.data.io import RawMask, read_header, read_mask_values
 from pixelwise.data.listing import list_files, list_pictures, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, count_values, parse_map
-from pixelwise.data.published import published, rows
 from pixelwise.data.reader import LabelledPictures, MaskFiles
-from pixelwise.data.voc import flat_masks
 from pixelwise.drawing import IGNORE, Colour, voc_colour
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.types import Classes, size_text
