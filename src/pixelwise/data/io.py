@@ -25,7 +25,7 @@ from pixelwise.data.codec import (
     read_header,
     read_palette,
 )
-from pixelwise.data.resize import resize_picture
+from pixelwise.data.resize import resize_image, resize_picture
 from pixelwise.errors import DataError
 
 PICTURE_ENDINGS = frozenset(
@@ -63,7 +63,7 @@ def read_picture(
     fast = decode_fast(path, max_pixels=max_pixels, at_least=None, content=content)
     if fast is not None:
         return np.ascontiguousarray(_upright(fast[0].pixels, fast[1]))
-    return _read_any(path, max_pixels, content)
+    return _upright_rgb(decode(path, max_pixels=max_pixels, content=content), path)
 
 
 def read_picture_at(
@@ -84,7 +84,11 @@ def read_picture_at(
     small = _read_small(path, size, max_pixels, content)
     if small is not None:
         return small
-    whole = _read_any(path, max_pixels, content)
+    decoded = decode(path, max_pixels=max_pixels, content=content)
+    if decoded.image.mode == "RGB" and decoded.orientation == 1:  # spares two copies of the large picture
+        width, height = decoded.image.size
+        return resize_image(decoded.image, size), (height, width)
+    whole = _upright_rgb(decoded, path)
     return resize_picture(whole, size), (whole.shape[0], whole.shape[1])
 
 
@@ -112,8 +116,7 @@ def _read_small(
     return np.ascontiguousarray(_upright(small, orientation)), own
 
 
-def _read_any(path: Path, max_pixels: int, content: bytes | None) -> npt.NDArray[np.uint8]:
-    decoded = decode(path, max_pixels=max_pixels, content=content)
+def _upright_rgb(decoded: Decoded, path: Path) -> npt.NDArray[np.uint8]:
     try:
         array = _rgb(decoded, path)
     except (ValueError, MemoryError) as error:
@@ -138,7 +141,7 @@ def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS, content: bytes
     decoded = decode(path, max_pixels=max_pixels, content=content)
     mode = decoded.image.mode
     if mode in ("1", "L", "P"):
-        array = np.asarray(decoded.image).astype(np.uint8)
+        array = np.asarray(decoded.image).astype(np.uint8, copy=False)
     elif mode in ("LA", "PA"):
         array = np.asarray(decoded.image)[..., 0]
     elif mode.startswith("I"):

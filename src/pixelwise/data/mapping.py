@@ -141,7 +141,7 @@ class LabelTable:
         """One place for each of the 2^24 colours; the system gives memory only to those that are written."""
         lookup = np.zeros(1 << 24, np.int16)
         for (red, green, blue), target in self.colours.items():
-            lookup[red << 16 | green << 8 | blue] = target + 1
+            lookup[red | green << 8 | blue << 16] = target + 1
         return lookup
 
     @cached_property
@@ -201,14 +201,15 @@ def count_values(raw: RawMask) -> Counter[int | Colour]:
         return Counter({int(v): int(counts[v]) for v in np.flatnonzero(counts)})
     codes, numbers = np.unique(colour_codes(raw), return_counts=True)
     return Counter(
-        {(int(c) >> 16, int(c) >> 8 & 255, int(c) & 255): int(n) for c, n in zip(codes, numbers, strict=True)}
+        {(int(c) & 255, int(c) >> 8 & 255, int(c) >> 16): int(n) for c, n in zip(codes, numbers, strict=True)}
     )
 
 
-def colour_codes(raw: RawMask) -> npt.NDArray[np.int32]:
-    """RGB `(H, W, 3)` as one number per pixel, `(H, W)`."""
-    wide = raw.astype(np.int32)
-    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+def colour_codes(raw: RawMask) -> npt.NDArray[np.uint32]:
+    """RGB `(H, W, 3) uint8` as one number per pixel, `(H, W)`: red + 256 green + 65536 blue."""
+    wide = np.zeros((*raw.shape[:2], 4), np.uint8)
+    wide[..., :3] = raw
+    return np.reshape(np.frombuffer(wide, np.dtype("<u4")), raw.shape[:2])
 
 
 def grey_only(raw: RawMask) -> bool:

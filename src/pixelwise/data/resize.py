@@ -32,10 +32,17 @@ def resize_picture(
     extent = extent or (array.shape[0], array.shape[1])
     if array.shape[:2] == tuple(size) == extent:
         return array
-    height, width = size
-    picture = Image.fromarray(np.ascontiguousarray(array))
-    box = (0, 0, extent[1], extent[0])
-    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box))
+    return resize_image(Image.fromarray(np.ascontiguousarray(array)), size, extent=extent)
+
+
+def resize_image(
+    image: Image.Image, size: tuple[int, int], *, extent: tuple[float, float] | None = None
+) -> npt.NDArray[np.uint8]:
+    """As `resize_picture`, from a Pillow image of mode RGB."""
+    if image.size == (size[1], size[0]) and extent is None:
+        return np.asarray(image)
+    box = None if extent is None else (0, 0, extent[1], extent[0])
+    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box))
 
 
 def resize_mask(array: npt.NDArray[Value], size: tuple[int, int]) -> npt.NDArray[Value]:

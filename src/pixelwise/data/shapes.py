@@ -16,6 +16,7 @@ from pixelwise.types import size_text
 
 Points = npt.NDArray[np.float64]
 
+_FARTHEST = 1e9
 MAX_POINTS = 1_000_000
 """Corners of one shape; the finest hand-drawn outlines have thousands."""
 
@@ -37,6 +38,9 @@ def parse_points(value: object, where: str, *, at_least: int = 1) -> Points:
     if not at_least <= len(pairs) <= MAX_POINTS:
         count = f"{len(pairs)} point{'s' if len(pairs) != 1 else ''}"
         raise DataError(f"{where}: it has {count}, but needs at least {at_least}; draw it anew, or remove it")
+    plain = _plain(pairs)
+    if plain is not None and plain.ndim == 2 and plain.shape[1] == 2:
+        return plain
     numbers: list[float] = []
     for pair in pairs:
         if not isinstance(pair, list) or len(cast("list[object]", pair)) != 2:
@@ -53,7 +57,9 @@ def parse_flat(value: object, where: str, *, at_least: int = 3) -> Points:
     if not 2 * at_least <= len(flat) <= 2 * MAX_POINTS:
         count = f"{len(flat) // 2} point{'s' if len(flat) != 2 else ''}"
         raise DataError(f"{where}: it has {count}, but needs at least {at_least}; draw it anew, or remove it")
-    return np.reshape(np.array(_numbers(flat, where), np.float64), (-1, 2))
+    plain = _plain(flat)
+    numbers = plain if plain is not None and plain.ndim == 1 else np.array(_numbers(flat, where), np.float64)
+    return np.reshape(numbers, (-1, 2))
 
 
 def check_inside(points: Points, size: tuple[int, int], where: str) -> None:
@@ -79,9 +85,20 @@ def check_inside(points: Points, size: tuple[int, int], where: str) -> None:
     )
 
 
+def _plain(values: list[Any]) -> Points | None:
+    """The values as an array, if they are nothing but small enough numbers; a hundred times as fast."""
+    try:
+        array: npt.NDArray[Any] = np.array(values)
+    except (ValueError, OverflowError):
+        return None
+    if array.dtype.kind not in "if" or not bool((np.abs(array) < _FARTHEST).all()):
+        return None
+    return array.astype(np.float64)
+
+
 def _numbers(values: Sequence[object], where: str) -> list[float]:
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _FARTHEST:
             raise DataError(f"{where}: a coordinate must be a number, got {str(value)[:40]!r}")
     return [float(cast("float", value)) for value in values]
 

@@ -13,13 +13,16 @@ import numpy.typing as npt
 
 from pixelwise.data.entries import Entry
 from pixelwise.data.formats.coco_index import CocoIndex
-from pixelwise.data.formats.rle import decode_rle
+from pixelwise.data.formats.rle import parse_runs, unpack_runs
 from pixelwise.data.io import RawMask, read_mask_values
 from pixelwise.data.json_file import member, objects
 from pixelwise.data.mapping import colour_codes
 from pixelwise.data.shapes import check_inside, parse_flat
 from pixelwise.errors import DataError
 from pixelwise.types import size_text
+
+_IDS = 1 << 24
+"""Three bytes of a pixel make an id."""
 
 
 class _Annotations:
@@ -37,6 +40,7 @@ class _Annotations:
         self._indices = indices
         self._places = np.array(places, np.int32)
         self._raws = raws
+        self._type = np.uint8 if len(raws) < 255 else np.uint16
 
     def _find(self, index: int, entry: Entry, size: tuple[int, int]) -> tuple[CocoIndex, int]:
         document, image = self._indices[int(self._places[index, 0])], int(self._places[index, 1])
@@ -65,11 +69,11 @@ class CocoShapes(_Annotations):
     def raw(self, index: int, entry: Entry, size: tuple[int, int]) -> RawMask:
         """Raw values `(H, W) uint16`; crowds lie below, and what comes later lies on top."""
         document, image = self._find(index, entry, size)
-        canvas = np.zeros(size, np.uint16)
+        canvas: RawMask = np.zeros(size[0] * size[1], self._type)  # column by column, as run lengths go
         for annotation, where in document.annotations(image):
             value = self._raw_of(annotation, where)
-            canvas[draw(annotation.get("segmentation"), size, where)] = value
-        return canvas
+            paint(canvas, runs_of(annotation.get("segmentation"), size, where), value)
+        return np.ascontiguousarray(np.swapaxes(np.reshape(canvas, (size[1], size[0])), 0, 1))
 
 
 class CocoPanoptic(_Annotations):
@@ -90,14 +94,18 @@ class CocoPanoptic(_Annotations):
                 f"{entry.labels} is no RGB map of {size_text(size)}, its picture's size; pair the right files"
             )
         annotation, where = next(document.annotations(image))
-        segments = {0: 0}
+        # A place for each of 2^24 ids; the system gives memory only to the few that are written.
+        raws = np.zeros(_IDS, self._type)
         for segment in objects(annotation, "segments_info", where):
-            segments[member(segment, "id", int, where)] = self._raw_of(segment, where)
-        codes = colour_codes(np.ascontiguousarray(colours[..., ::-1]))  # red is the lowest byte
-        ids = np.array(sorted(segments), np.int64)
-        raws = np.array([segments[number] for number in sorted(segments)], np.uint16)
-        found = np.minimum(np.searchsorted(ids, codes), len(ids) - 1)
-        strange = ids[found] != codes
+            number = member(segment, "id", int, where)
+            if not 0 < number < _IDS:
+                raise DataError(
+                    f"{where}: segment ids lie in 1..{_IDS - 1:,}, got {number}; export the set again"
+                )
+            raws[number] = self._raw_of(segment, where)
+        codes = colour_codes(colours)
+        found = np.take(raws, codes)
+        strange = (found == 0) & (codes != 0)
         if bool(strange.any()):
             number = int(codes[strange][0])
             raise DataError(
@@ -105,17 +113,17 @@ class CocoPanoptic(_Annotations):
                 "the json "
                 f"does not list for {entry.image.name}; pair the right files"
             )
-        return raws[found]
+        return found
 
 
-def draw(segmentation: object, size: tuple[int, int], where: str) -> npt.NDArray[np.bool_]:
-    """A segmentation as a mask `(H, W)`, as the official library draws it.
+def runs_of(segmentation: object, size: tuple[int, int], where: str) -> npt.NDArray[np.int64]:
+    """A segmentation as run lengths of 0 and 1 by turns, polygons as the official library draws them.
 
     Raises:
         DataError: It is empty, or no polygons and no run lengths, or lies outside the picture.
     """
     if isinstance(segmentation, dict):
-        return decode_rle(cast("dict[str, Any]", segmentation), size, where)
+        return parse_runs(cast("dict[str, Any]", segmentation), size, where)
     if not isinstance(segmentation, list) or not segmentation:
         raise DataError(f"{where}: it has no segmentation, only a box; draw its outline, or remove it")
     from pycocotools import mask as official
@@ -126,4 +134,12 @@ def draw(segmentation: object, size: tuple[int, int], where: str) -> npt.NDArray
         check_inside(points, size, where)
         polygons.append(points.ravel().tolist())
     library: Any = official  # its types know fewer forms than it does
-    return np.asarray(library.decode(library.merge(library.frPyObjects(polygons, *size))), np.bool_)
+    packed: bytes = library.merge(library.frPyObjects(polygons, *size))["counts"]
+    return unpack_runs(packed.decode("ascii"), where)
+
+
+def paint(canvas: RawMask, runs: npt.NDArray[np.int64], value: int) -> None:
+    """Writes a value into the runs of ones of a flat canvas."""
+    ends = np.cumsum(runs)
+    for start, stop in zip(ends[:-1:2].tolist(), ends[1::2].tolist(), strict=True):
+        canvas[start:stop] = value

@@ -22,7 +22,13 @@ from pathlib import Path
 from pixelwise.config import DataConfig
 from pixelwise.data.ahead import in_order
 from pixelwise.data.entries import Entries
-from pixelwise.data.formats.labelme_files import LabelMePictures, LabelMeShapes, choose_picture, is_labelme
+from pixelwise.data.formats.labelme_files import (
+    Documents,
+    LabelMePictures,
+    LabelMeShapes,
+    choose_picture,
+    is_labelme,
+)
 from pixelwise.data.formats.labelme_names import LABELS_FILE, found_names, read_labels
 from pixelwise.data.formats.labelme_shapes import labels_of
 from pixelwise.data.formats.named_classes import LabelNames, name_classes
@@ -89,10 +95,11 @@ def open_labelme(root: Path, config: DataConfig) -> LabelledPictures:
         names.note(),
         *_left_out(entries, pictures, foreign),
     )
+    documents = Documents()
     return LabelledPictures(
         *(FORMAT, root, names.classes, names.table(), entries, own_splits(entries.names), notes),
-        labels=LabelMeShapes(names),
-        pictures=LabelMePictures(root),
+        labels=LabelMeShapes(names, documents),
+        pictures=LabelMePictures(root, documents),
         shared=lists,
     )
 

@@ -10,6 +10,7 @@ set's folder, the picture that is called like the json is taken.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,15 +63,45 @@ def choose_picture(document: dict[str, Any], path: Path, root: Path, beside: Seq
     )
 
 
+class Documents:
+    """Jsons as they are read; each thread remembers its last, since a sample's is wanted twice in a row."""
+
+    def __init__(self) -> None:
+        self._last = threading.local()
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """The json of a sample.
+
+        Raises:
+            DataError: It cannot be read, or is none of LabelMe's.
+        """
+        try:
+            state = path.stat()
+            key = (path, state.st_mtime_ns, state.st_size)
+        except OSError:
+            key = None
+        if key is None or getattr(self._last, "key", None) != key:
+            self._last.key, self._last.document = None, read_json(path)
+            self._last.key = key
+        document: dict[str, Any] = self._last.document
+        if not is_labelme(document):
+            raise DataError(
+                f"{path}: this json is none of LabelMe's, as it has no shapes on a picture; move it away"
+            )
+        return document
+
+
 @dataclass(frozen=True)
 class LabelMePictures:
     """Each picture lies in its json, or is a file.
 
     Attributes:
         root: The data set's folder.
+        documents: What reads the jsons.
     """
 
     root: Path
+    documents: Documents
 
     def full(self, entry: Entry) -> Picture:
         """Decodes it at its own size."""
@@ -83,7 +114,7 @@ class LabelMePictures:
         return read_picture_at(path, size, content=content)
 
     def _source(self, entry: Entry) -> tuple[Path, bytes | None]:
-        document = _read(entry.labels)
+        document = self.documents.read(entry.labels)
         content = _packed(document, entry.labels)
         if content is not None:
             return Path(f"{entry.labels}, imageData"), content
@@ -105,29 +136,22 @@ class LabelMeShapes:
 
     Args:
         names: What the labels mean.
+        documents: What reads the jsons.
     """
 
     drawn = True
 
-    def __init__(self, names: LabelNames) -> None:
+    def __init__(self, names: LabelNames, documents: Documents) -> None:
         self._names = names
+        self._documents = documents
 
     def raw(self, index: int, entry: Entry, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """Raw values `(H, W)` for a picture of `size` = (height, width)."""
-        document = _read(entry.labels)
+        document = self._documents.read(entry.labels)
         shapes = parse_shapes(document, entry.labels)
         _check_size(document, entry, size)
         values = [self._names.value(shape.label, shape.where) for shape in shapes]
         return draw(shapes, values, size, unlabelled=self._names.unlabelled)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    document = read_json(path)
-    if not is_labelme(document):
-        raise DataError(
-            f"{path}: this json is none of LabelMe's, as it has no shapes on a picture; move it away"
-        )
-    return document
 
 
 def _packed(document: dict[str, Any], path: Path) -> bytes | None:

@@ -19,8 +19,8 @@ _LONGEST = 10
 """Characters of one packed count; a picture of 2^28 pixels needs six."""
 
 
-def decode_rle(segmentation: dict[str, Any], size: tuple[int, int], where: str) -> npt.NDArray[np.bool_]:
-    """The mask `(H, W)` of run lengths.
+def parse_runs(segmentation: dict[str, Any], size: tuple[int, int], where: str) -> npt.NDArray[np.int64]:
+    """Run lengths of 0 and 1 by turns, down each column, `(n,)`; they add up to the picture.
 
     Args:
         segmentation: `{"size": [height, width], "counts": […] or "packed"}`.
@@ -39,7 +39,7 @@ def decode_rle(segmentation: dict[str, Any], size: tuple[int, int], where: str) 
         )
     counts: Any = segmentation.get("counts")
     if isinstance(counts, str):
-        runs = _unpack(counts, where)
+        runs = unpack_runs(counts, where)
     elif isinstance(counts, list) and all(type(count) is int for count in cast("list[object]", counts)):
         runs = np.array([min(max(count, -1), 1 << 40) for count in cast("list[int]", counts)], np.int64)
     else:
@@ -50,14 +50,16 @@ def decode_rle(segmentation: dict[str, Any], size: tuple[int, int], where: str) 
             f"{where}: the run lengths make {int(runs.sum()):,} pixels, but a mask of {size_text(size)} has "
             f"{total:,}; make them anew"
         )
-    values = np.arange(len(runs)) % 2 == 1
-    return np.swapaxes(np.reshape(np.repeat(values, runs), (size[1], size[0])), 0, 1)
+    return runs
 
 
-def _unpack(text: str, where: str) -> npt.NDArray[np.int64]:
-    """Counts from text: five bits a character, the lowest first, and a sixth for "more follows".
+def unpack_runs(text: str, where: str) -> npt.NDArray[np.int64]:
+    """Run lengths from text: five bits a character, the lowest first, and a sixth for "more follows".
 
     From the fourth count on each is the difference to the last but one.
+
+    Raises:
+        DataError: The text is damaged.
     """
     codes = np.asarray(list(text.encode("utf-8", "replace")), np.int64) - 48
     ends = (codes & 32) == 0
