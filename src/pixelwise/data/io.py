@@ -147,7 +147,10 @@ def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS, content: bytes
     elif mode.startswith("I"):
         array = _sixteen_bits(decoded, path)
     elif mode in ("RGB", "RGBA", "RGBX"):
-        array = np.asarray(decoded.image)[..., :3]
+        # Four bytes a pixel, as Pillow keeps them, are there at once, and make one number (`colour_codes`).
+        wide = decoded.image.tobytes("raw", "RGBX" if mode != "RGBA" else mode)
+        shape = (decoded.image.height, decoded.image.width, 4)
+        return _upright(np.reshape(np.frombuffer(wide, np.uint8), shape)[..., :3], decoded.orientation)
     else:
         raise DataError(
             f"{path}: a mask holds class ids or colours, but this {decoded.format} has mode {mode}; "

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pixelwise.data.ahead import in_order
 from pixelwise.data.prepared import Prepared
+from pixelwise.data.reader import Pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class BatchLoader:
         prepared: One side of the split.
         order: Positions in it.
         batch_size: Samples of a batch.
-        workers: Threads, each of which makes whole batches.
+        workers: Threads, which make batches from the cache and share the pictures of one from files.
         prefetch: Batches that may wait for the consumer; workers + 1 by default.
         start_batch: Batches to leave out at the start without making them, to take up an epoch in its
             middle.
@@ -109,19 +110,34 @@ class BatchLoader:
         self._running.clear()
 
     def _batches(self) -> Generator[Batch, None, None]:
-        work = in_order(self._make, self._starts, workers=self._workers, ahead=self._ahead)
+        """What is decoded comes in as many parts as there are threads, so that they share every batch."""
+        parts = 1 if self._prepared.cached else self._workers
+        pieces = [piece for start in self._starts for piece in self._pieces(start, parts)]
+        work = in_order(self._load, pieces, workers=self._workers, ahead=self._ahead * parts)
         with closing(work):
-            for _ in self._starts:
+            for start in self._starts:
                 begun = time.perf_counter()
-                batch = next(work)
+                loaded = [next(work) for _ in self._pieces(start, parts)]
                 self.wait_seconds += time.perf_counter() - begun
-                yield batch
+                positions = self._order[start : start + self._batch_size]
+                images, masks = loaded[0] if len(loaded) == 1 else _joined(loaded)
+                yield Batch(self._prepared.indices[positions], images, masks)
 
-    def _make(self, start: int) -> Batch:
-        positions = self._order[start : start + self._batch_size]
+    def _pieces(self, start: int, parts: int) -> list[tuple[int, int]]:
+        """A batch's positions in the order, cut into at most so many parts of about one length."""
+        stop = min(start + self._batch_size, len(self._order))
+        length = -(-(stop - start) // parts)
+        return [(first, min(first + length, stop)) for first in range(start, stop, length)]
+
+    def _load(self, piece: tuple[int, int]) -> Pair:
+        positions = self._order[slice(*piece)]
         height, width = self._prepared.size
         images = np.empty((len(positions), height, width, 3), np.uint8)
         masks = np.empty((len(positions), height, width), np.uint8)
         for row, position in enumerate(positions):
             images[row], masks[row] = self._prepared.pair(int(position))
-        return Batch(self._prepared.indices[positions], images, masks)
+        return images, masks
+
+
+def _joined(parts: Sequence[Pair]) -> Pair:
+    return np.concatenate([images for images, _ in parts]), np.concatenate([masks for _, masks in parts])

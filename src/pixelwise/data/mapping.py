@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,29 +70,36 @@ class LabelTable:
             UnknownValueError: The mask holds what the table lacks; names the file, the values, their pixel
                 counts and the mapping that would mend it.
         """
-        raw = self.check(raw, path)
-        return np.take(self._bytes, raw) if raw.dtype == np.uint8 and raw.ndim == 2 else self._places(raw)
+        return self._ids(*self._checked(raw, path))
 
     def apply_at(self, raw: RawMask, size: tuple[int, int], path: Path) -> npt.NDArray[np.uint8]:
         """As `apply`, resized to `size` = (height, width); every pixel is checked, few are looked up."""
-        return self.apply(resize_mask(self.check(raw, path), size), path)
+        keys, coloured = self._checked(raw, path)
+        return self._ids(resize_mask(keys, size), coloured)
 
-    def check(self, raw: RawMask, path: Path) -> RawMask:
-        """The raw mask as it is looked up: one channel where the three are equal and no colours are known.
-
-        Raises:
-            UnknownValueError: As `apply`.
-        """
+    def _checked(self, raw: RawMask, path: Path) -> tuple[npt.NDArray[np.unsignedinteger[Any]], bool]:
+        """What is looked up, `(H, W)`, all of it known: values, or colours as numbers; and which of these."""
         if raw.ndim == 3 and not self.colours and grey_only(raw):
             raw = np.ascontiguousarray(raw[..., 0])
-        if raw.dtype == np.uint8 and raw.ndim == 2:
-            unknown = bool(raw.tobytes().translate(None, self._known))  # the fastest way through many bytes
+        coloured = raw.ndim == 3
+        keys = colour_codes(raw) if coloured else raw
+        if keys.dtype == np.uint8:
+            unknown = bool(keys.tobytes().translate(None, self._known))  # the fastest way through many bytes
         else:
-            unknown = bool((self._entries(raw) == 0).any())
+            # Masks are even: it is enough to look at the pixels that differ from the next.
+            flat = keys.ravel()
+            ends = np.append(np.flatnonzero(flat[1:] != flat[:-1]), len(flat) - 1)
+            lookup = self._colour_lookup if coloured else self._lookup
+            unknown = bool((np.take(lookup, flat[ends]) == 0).any())
         if unknown:
             seen = count_values(raw)
             raise UnknownValueError(self.explain(seen, path), seen, path)
-        return raw
+        return keys, coloured
+
+    def _ids(self, keys: npt.NDArray[np.unsignedinteger[Any]], coloured: bool) -> npt.NDArray[np.uint8]:
+        if keys.dtype == np.uint8:
+            return np.take(self._bytes, keys)
+        return (np.take(self._colour_lookup if coloured else self._lookup, keys) - 1).astype(np.uint8)
 
     def knows(self, value: int | Colour) -> bool:
         """Whether the table has an id for the raw value or colour."""
@@ -121,14 +129,7 @@ class LabelTable:
         table = (self.classes, sorted(self.values.items()), sorted(self.colours.items()))
         return hashlib.sha256(json.dumps(table).encode()).hexdigest()
 
-    def _places(self, raw: RawMask) -> npt.NDArray[np.uint8]:
-        return (self._entries(raw) - 1).astype(np.uint8)
-
-    def _entries(self, raw: RawMask) -> npt.NDArray[np.int16]:
-        """Id plus one of every pixel; 0 where the table has none."""
-        return (
-            np.take(self._lookup, raw) if raw.ndim == 2 else np.take(self._colour_lookup, colour_codes(raw))
-        )
+    # Both tables hold the id plus one, and 0 where there is none.
 
     @cached_property
     def _lookup(self) -> npt.NDArray[np.int16]:
@@ -207,9 +208,13 @@ def count_values(raw: RawMask) -> Counter[int | Colour]:
 
 def colour_codes(raw: RawMask) -> npt.NDArray[np.uint32]:
     """RGB `(H, W, 3) uint8` as one number per pixel, `(H, W)`: red + 256 green + 65536 blue."""
-    wide = np.zeros((*raw.shape[:2], 4), np.uint8)
-    wide[..., :3] = raw
-    return np.reshape(np.frombuffer(wide, np.dtype("<u4")), raw.shape[:2])
+    if raw.base is not None and raw.strides == (4 * raw.shape[1], 4, 1):  # three of four bytes, as `io` gives
+        wide = np.ndarray(raw.shape[:2], np.dtype("<u4"), raw.base)
+        if wide.ctypes.data == raw.ctypes.data:
+            return np.bitwise_and(wide, np.uint32(0xFFFFFF), dtype=np.uint32)
+    four = np.zeros((*raw.shape[:2], 4), np.uint8)
+    four[..., :3] = raw
+    return np.ndarray(raw.shape[:2], np.dtype("<u4"), four)
 
 
 def grey_only(raw: RawMask) -> bool:

@@ -5,6 +5,7 @@ Knows one picture's annotations; which picture that is, and what the categories 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -41,6 +42,7 @@ class _Annotations:
         self._places = np.array(places, np.int32)
         self._raws = raws
         self._type = np.uint8 if len(raws) < 255 else np.uint16
+        self._kept = threading.local()
 
     def _find(self, index: int, entry: Entry, size: tuple[int, int]) -> tuple[CocoIndex, int]:
         document, image = self._indices[int(self._places[index, 0])], int(self._places[index, 1])
@@ -94,25 +96,34 @@ class CocoPanoptic(_Annotations):
                 f"{entry.labels} is no RGB map of {size_text(size)}, its picture's size; pair the right files"
             )
         annotation, where = next(document.annotations(image))
-        # A place for each of 2^24 ids; the system gives memory only to the few that are written.
-        raws = np.zeros(_IDS, self._type)
+        segments: dict[int, int] = {}
         for segment in objects(annotation, "segments_info", where):
             number = member(segment, "id", int, where)
             if not 0 < number < _IDS:
                 raise DataError(
                     f"{where}: segment ids lie in 1..{_IDS - 1:,}, got {number}; export the set again"
                 )
-            raws[number] = self._raw_of(segment, where)
+            segments[number] = self._raw_of(segment, where)
         codes = colour_codes(colours)
-        found = np.take(raws, codes)
+        found = self._look_up(codes, segments)
         strange = (found == 0) & (codes != 0)
         if bool(strange.any()):
             number = int(codes[strange][0])
             raise DataError(
                 f"{entry.labels}: {int((codes == number).sum()):,} pixels belong to segment {number}, which "
-                "the json "
-                f"does not list for {entry.image.name}; pair the right files"
+                f"the json does not list for {entry.image.name}; pair the right files"
             )
+        return found
+
+    def _look_up(self, codes: npt.NDArray[np.uint32], segments: Mapping[int, int]) -> RawMask:
+        """The raw value of each id, by a table of all ids that a thread keeps, and clears behind itself."""
+        table: RawMask | None = getattr(self._kept, "table", None)
+        if table is None:
+            table = self._kept.table = np.zeros(_IDS, self._type)
+        ids = list(segments)
+        table[ids] = list(segments.values())
+        found = np.take(table, codes)
+        table[ids] = 0
         return found
 
 
