@@ -45,7 +45,10 @@ def commit() -> dict[str, Any]:
         )
         return done.stdout.strip()
 
-    measured = ["benchmarks/*.py", *(f"src/pixelwise/{p}" for p in ("nn", "models", "losses.py", "types.py"))]
+    measured = [
+        "benchmarks/*.py",
+        *(f"src/pixelwise/{p}" for p in ("data", "nn", "models", "losses.py", "types.py")),
+    ]
     measured += ["src/pixelwise/torch_runtime.py", "src/pixelwise/training/rmsprop.py"]
     return {
         "commit": git("rev-parse", "HEAD"),
