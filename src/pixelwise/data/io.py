@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from pixelwise.data.codec import (
     MAX_PIXELS,
@@ -112,7 +113,9 @@ def _read_small(
     stored, own = size, scaled.size
     if orientation in SIDEWAYS:
         stored, own = (size[1], size[0]), (own[1], own[0])
-    small = resize_picture(scaled.pixels, stored, extent=scaled.extent)
+    height, width, _ = scaled.pixels.shape
+    image = Image.frombytes("RGB", (width, height), scaled.pixels.data, "raw", "RGBX")
+    small = resize_image(image, stored, extent=scaled.extent)
     return np.ascontiguousarray(_upright(small, orientation)), own
 
 

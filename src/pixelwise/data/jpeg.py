@@ -20,7 +20,8 @@ class Scaled:
     """A JPEG decoded at M/8 of its size.
 
     Attributes:
-        pixels: `(h, w, 3) uint8` RGB, not yet turned upright.
+        pixels: `(h, w, 3) uint8` RGB, not yet turned upright; where less than full size was asked for
+            `(h, w, 4)` with an idle byte, as Pillow keeps pixels.
         size: `(height, width)` of the picture as it is stored.
         extent: `(height, width)` of the part of `pixels` that is the picture, its size times M/8: up to one
             pixel less than `pixels` has, whose last row and column may reach over the edge.
@@ -54,8 +55,9 @@ def decode_jpeg(content: bytes, size: tuple[int, int], at_least: tuple[int, int]
     eighths = 8 if at_least is None else _scale(size, at_least)
     shape = _scaled(size[0], eighths), _scaled(size[1], eighths)
     try:
+        layout = "RGB" if at_least is None else "RGBX"
         pixels: npt.NDArray[np.uint8] = decoder.decode_jpeg(
-            content, "RGB", min_height=shape[0], min_width=shape[1], min_factor=8 / eighths
+            content, layout, min_height=shape[0], min_width=shape[1], min_factor=8 / eighths
         )
     except (ValueError, MemoryError, OverflowError):
         return None

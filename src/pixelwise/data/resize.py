@@ -15,31 +15,29 @@ from PIL import Image
 Value = TypeVar("Value", bound=np.generic)
 
 
-def resize_picture(
-    array: npt.NDArray[np.uint8], size: tuple[int, int], *, extent: tuple[float, float] | None = None
-) -> npt.NDArray[np.uint8]:
+def resize_picture(array: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Resizes `(H, W, 3) uint8` to `size` = (height, width), bilinear and antialiased.
 
     Where it shrinks, Pillow widens the filter's support to the pixels that an output pixel covers; plain
     bilinear sampling (OpenCV's default, TensorFlow's `tf.image.resize`) would skip most of them and alias.
     The array itself comes back where it has that size already.
-
-    Args:
-        array: The picture.
-        size: Wanted.
-        extent: `(height, width)` of the array's upper left part that is the picture; else all of it is.
     """
-    extent = extent or (array.shape[0], array.shape[1])
-    if array.shape[:2] == tuple(size) == extent:
+    if array.shape[:2] == tuple(size):
         return array
-    return resize_image(Image.fromarray(np.ascontiguousarray(array)), size, extent=extent)
+    return resize_image(Image.fromarray(np.ascontiguousarray(array)), size)
 
 
 def resize_image(
     image: Image.Image, size: tuple[int, int], *, extent: tuple[float, float] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """As `resize_picture`, from a Pillow image of mode RGB."""
-    if image.size == (size[1], size[0]) and extent is None:
+    """As `resize_picture`, from a Pillow image of mode RGB.
+
+    Args:
+        image: The picture.
+        size: Wanted.
+        extent: `(height, width)` of the image's upper left part that is the picture; else all of it is.
+    """
+    if image.size == (size[1], size[0]) and extent in (None, size):
         return np.asarray(image)
     box = None if extent is None else (0, 0, extent[1], extent[0])
     return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box))
