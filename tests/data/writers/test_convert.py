@@ -143,6 +143,32 @@ def test_a_fault_leaves_nothing(data_folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_broken_samples_are_left_out_where_that_is_asked_for(
+    layout: str, data_folder: Path, tmp_path: Path
+) -> None:
+    (data_folder / "images" / "scene_07.png").write_bytes(b"no picture")
+    done = convert(open_dataset(data_folder, DataConfig(skip_broken=True)), tmp_path / "out", layout)
+    assert done.pictures == len(open_dataset(tmp_path / "out").reader) == 11
+    assert "1 samples were left out" in done.notes[0]
+    assert "scene_07.png" in done.notes[0]
+    for path in (data_folder / "images").iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="none of the 12 pictures can be read"):
+        convert(open_dataset(data_folder, DataConfig(skip_broken=True)), tmp_path / "none", layout)
+    assert not (tmp_path / "none").exists()
+
+
+def test_names_lose_the_folder_of_their_split(save, tmp_path: Path) -> None:
+    for split, name in (("train", "a"), ("val", "b")):
+        save(f"in/{split}/images/{name}.png", np.zeros((4, 4, 3), np.uint8))
+        save(f"in/{split}/masks/{name}.png", np.array([[0, 1]] * 2, np.uint8).repeat(2, 0).repeat(2, 1))
+    (tmp_path / "in" / "classes.txt").write_text("one\ntwo\n")
+    convert(open_dataset(tmp_path / "in"), tmp_path / "out", "labelme")
+    assert (tmp_path / "out" / "train" / "a.json").is_file()
+    assert (tmp_path / "out" / "val" / "b.json").is_file()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_real_pictures(layout: str, real_data: Path, tmp_path: Path) -> None:
     """Hand-drawn masks of 500x375 with void borders: to the pixel, polygons too."""
     before = open_dataset(real_data / "formats" / "voc", DataConfig(format="voc"))

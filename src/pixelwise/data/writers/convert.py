@@ -22,7 +22,7 @@ from PIL import Image
 
 from pixelwise.data.ahead import in_order
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.io import PICTURE_ENDINGS, read_header
+from pixelwise.data.io import PICTURE_ENDINGS, UnreadableError, read_header
 from pixelwise.data.reader import Reader
 from pixelwise.data.writers.coco import CocoWriter
 from pixelwise.data.writers.labelme import LabelMeWriter
@@ -116,10 +116,14 @@ def convert(
 def _write(dataset: Dataset, root: Path, layout: str, progress: Progress | None) -> Converted:
     reader = dataset.reader
     split_of, notes = _splits(reader)
-    names = _plain_names(reader.entries.names)
+    names = _plain_names(_without_splits(reader.entries.names, reader.splits))
     writer = WRITERS[layout](root, reader.classes, bool(split_of))
     splits: dict[str, list[str]] = {split: [] for split in dict.fromkeys(split_of.values())}
+    broken: list[str] = []
     for index, sample in _samples(dataset):
+        if isinstance(sample, UnreadableError):
+            broken.append(str(sample))
+            continue
         name, split = names[index], split_of.get(index, "")
         picture = _put_picture(reader, index, sample, partial(writer.picture_path, name, split))
         writer.add(name, split, picture, sample.mask)
@@ -127,13 +131,39 @@ def _write(dataset: Dataset, root: Path, layout: str, progress: Progress | None)
             splits[split].append(name)
         if progress is not None:
             progress("converting", index + 1, len(reader))
+    if len(broken) == len(reader):
+        raise DataError(f"{reader.root}: none of the {len(reader):,} pictures can be read: {broken[0]}")
     writer.finish(splits)
-    return Converted(root, len(reader), notes)
+    if broken:
+        more = f"; and {len(broken) - 5:,} more" if len(broken) > 5 else ""
+        notes = (*notes, f"{len(broken):,} samples were left out: {'; '.join(broken[:5])}{more}")
+    return Converted(root, len(reader) - len(broken), notes)
 
 
-def _samples(dataset: Dataset) -> Iterator[tuple[int, Sample]]:
+def _samples(dataset: Dataset) -> Iterator[tuple[int, Sample | UnreadableError]]:
+    """Every sample in order; those that cannot be decoded as errors, where they may be skipped."""
     reader = dataset.reader
-    return enumerate(in_order(reader.__getitem__, range(len(reader)), workers=dataset.config.workers))
+
+    def load(index: int) -> Sample | UnreadableError:
+        try:
+            return reader[index]
+        except UnreadableError as error:
+            if dataset.config.skip_broken:
+                return error
+            raise
+
+    return enumerate(in_order(load, range(len(reader)), workers=dataset.config.workers))
+
+
+def _without_splits(names: Sequence[str], splits: Mapping[str, object]) -> Sequence[str]:
+    """Names without the folder of their split, if they differ without it too."""
+    folders = {*splits, *_SPLITS, *_SPLITS.values()}
+    short = [
+        rest if rest and first in folders else name
+        for name in names
+        for first, _, rest in (name.partition("/"),)
+    ]
+    return short if len(set(short)) == len(names) else names
 
 
 def _splits(reader: Reader) -> tuple[dict[int, str], tuple[str, ...]]:
