@@ -44,7 +44,8 @@ class _PlainLoader(yaml.SafeLoader):
     """YAML's plain values, without aliases."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
+        events: Any = self  # the parser half of the loader, whose types are loose
+        if events.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("it uses an alias (*), which no data.yaml needs")
         return super().compose_node(parent, index)
 
