@@ -33,7 +33,7 @@ def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
         ConfigError: An unknown format, or a mapping or class list that cannot be.
     """
     config = config or DataConfig()
-    path = Path(root).expanduser()
+    path = Path(root).expanduser().absolute()  # files are noted by paths that no change of folder alters
     reader = remap(format_of(path, config).open(path, config), config)
     split = make_split(reader.entries.names, reader.splits, config)
     return Dataset(reader, split, config, (*reader.notes, split.rule))

@@ -95,6 +95,21 @@ def test_remapped_on_the_way(layout: str, make_set, masks, tmp_path: Path) -> No
     same(before, open_dataset(tmp_path / "out"))
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_opened_from_where_one_stands(
+    layout: str, make_set, masks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By relative paths, also one that a folder in the data set has the name of."""
+    source = make_set({"a": masks(0, 1), "b": masks(0, 1)}, root="images", classes="background\ncat\n")
+    monkeypatch.chdir(tmp_path)
+    convert(open_dataset("images"), "out/images", layout)
+    same(open_dataset(source), open_dataset("out/images"))
+    monkeypatch.chdir("out/images")
+    inside = open_dataset(".")
+    monkeypatch.chdir("/")
+    same(open_dataset(source), inside)
+
+
 def test_turned_pictures_are_written_upright(save, tmp_path: Path, rng: np.random.Generator) -> None:
     save("in/images/a.png", rng.integers(0, 255, (6, 9, 3), np.uint8), orientation=6)
     save("in/masks/a.png", np.kron([[0, 1]], np.ones((9, 3))).astype(np.uint8))
