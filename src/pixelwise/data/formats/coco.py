@@ -23,7 +23,7 @@ from pixelwise.config import DataConfig
 from pixelwise.data.background import colours_of, number_names
 from pixelwise.data.entries import Entries
 from pixelwise.data.formats.coco_gather import index_coco, kind_of
-from pixelwise.data.formats.coco_index import INSTANCES, PANOPTIC, Category, CocoIndex
+from pixelwise.data.formats.coco_index import DAMAGED, INSTANCES, PANOPTIC, Category, CocoIndex
 from pixelwise.data.formats.coco_labels import CocoPanoptic, CocoShapes
 from pixelwise.data.formats.coco_pictures import Found, find_maps, find_pictures
 from pixelwise.data.formats.published import published
@@ -125,7 +125,7 @@ def _choose(root: Path, config: DataConfig) -> tuple[list[Path], list[Path]]:
             raise DataError(f"{path}: there is no such file; --annotations names a json under {root}")
         return [path], []
     kinds = {path: kind_of(path) for path in candidates}
-    for kind in (INSTANCES, PANOPTIC):
+    for kind in (INSTANCES, PANOPTIC, DAMAGED):  # reading the last says what is wrong with it
         chosen = [path for path in candidates if kinds[path] == kind]
         if chosen:
             splits = [_split(root, path) for path in chosen]

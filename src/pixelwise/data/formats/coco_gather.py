@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.data.entries import Texts
-from pixelwise.data.formats.coco_index import INSTANCES, PANOPTIC, Category, CocoIndex
+from pixelwise.data.formats.coco_index import DAMAGED, INSTANCES, PANOPTIC, Category, CocoIndex
 from pixelwise.data.formats.json_scan import WINDOW, Piece, scan
 from pixelwise.data.json_file import member, type_name
 from pixelwise.errors import DataError
@@ -35,7 +35,7 @@ def index_coco(path: Path, *, window: int = WINDOW) -> CocoIndex:
 
 
 def kind_of(path: Path) -> str:
-    """`instances` or `panoptic` by the first annotation, empty for any other json; reads no further."""
+    """`instances` or `panoptic` by the first annotation, or `damaged`; empty for any other json."""
     try:
         for piece in scan(path):
             if piece.key == "annotations" and isinstance(piece.value, dict):
@@ -43,7 +43,7 @@ def kind_of(path: Path) -> str:
             if piece.key == "shapes":  # LabelMe
                 return ""
     except DataError:
-        return ""
+        return DAMAGED
     return ""
 
 

@@ -19,6 +19,8 @@ from pixelwise.data.formats.json_scan import read_piece
 from pixelwise.errors import DataError
 
 INSTANCES, PANOPTIC = "instances", "panoptic"
+DAMAGED = "damaged"
+"""Of a file that begins like COCO's but cannot be read as far as its first annotation."""
 
 
 @dataclass(frozen=True)
