@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
@@ -72,8 +75,48 @@ def test_other_pictures_are_another_data_set(save, benchmark: Path, tmp_path: Pa
     assert open_dataset(benchmark).reader.format == "folder"
 
 
+def test_masks_of_the_users_own_beside_ade20ks_pictures(save, benchmark: Path, tmp_path: Path) -> None:
+    """The names alone don't make the data set: the masks stand elsewhere, and mean something else."""
+    (benchmark / "annotations").rename(benchmark / "masks")
+    for path in (benchmark / "masks").rglob("*.png"):
+        save(f"ade/masks/{path.parent.name}/{path.name}", np.array([[0, 1, 0], [1, 0, 1]], np.uint8))
+    dataset = open_dataset(benchmark)
+    assert (dataset.reader.format, len(dataset.classes)) == ("folder", 2)
+
+
+def test_the_folders_of_single_objects_are_not_entered(save, tmp_path: Path) -> None:
+    scene = "full/images/ADE/training/urban/street"
+    save(f"{scene}/ADE_train_00000007.jpg", np.zeros((1, 1, 3), np.uint8))
+    save(f"{scene}/ADE_train_00000007_seg.png", seg(2978))
+    save(f"{scene}/ADE_train_00000007/instance_000_ADE_train_00000007.png", np.zeros((1, 1), np.uint8))
+    save(f"{scene}/ADE_train_00000007/crop.jpg", PICTURE)
+    save(f"{scene}/ADE_train_00000008_seg.png", seg(5))
+    dataset = open_dataset(tmp_path / "full")
+    assert [entry.name for entry in dataset.reader.entries] == [
+        "ADE/training/urban/street/ADE_train_00000007"
+    ]
+    assert not any("pictures without" in note for note in dataset.notes)
+    assert "1 X_seg.png without a picture are left out" in dataset.notes
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(arrays(np.uint8, (2, 3, 3)))
+def test_every_colour_has_an_index_or_is_ignored(tmp_path_factory, colours: np.ndarray) -> None:
+    """By hand: red // 10 * 256 + green, whatever blue is."""
+    root = tmp_path_factory.getbasetemp() / "any_colour"
+    scene = root / "images" / "training"
+    scene.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(PICTURE).save(scene / "ADE_train_00000001.jpg")
+    Image.fromarray(colours).save(scene / "ADE_train_00000001_seg.png")
+    reader = open_dataset(root).reader
+    for (red, green, _), found in zip(colours.reshape(-1, 3), reader[0].mask.ravel(), strict=True):
+        assert found == reader.table.values[int(red) // 10 * 256 + int(green)]
+
+
 def test_what_does_not_fit(benchmark: Path, save, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="choose among them"):
+    with pytest.raises(
+        ConfigError, match=r"ade20k has no class 'a' or 'b'; .* wall, building, .* and 90 more"
+    ):
         open_dataset(benchmark, DataConfig(classes=("a", "b")))
     with pytest.raises(DataError, match="format ade20k needs images/ with ADE_train"):
         open_dataset(benchmark / "images", DataConfig(format="ade20k"))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixelwise.config import DataConfig
-from pixelwise.data import open_dataset
-from pixelwise.data.formats.pascal_context import read_label_map
+from pixelwise.data import READERS, open_dataset
+from pixelwise.data.formats.pascal_context_maps import read_label_map
 from pixelwise.drawing import voc_colour
 from pixelwise.errors import ConfigError, DataError
 
@@ -53,6 +56,42 @@ def test_with_background(context: Path) -> None:
     assert two.reader[0].mask.tolist() == [[0, 255, 1, 255]]
     merged = open_dataset(context, DataConfig(merge=("background,wood=rest",), binary="rest"))
     assert merged.reader[0].mask.tolist() == [[1, 0, 0, 1]]
+    into = open_dataset(context, DataConfig(merge=("wood, person = background",)))
+    assert (len(into.classes), into.reader[0].mask.tolist()) == (58, [[0, 1, 0, 0]])
+    without = open_dataset(context, DataConfig(ignore=("background",)))
+    assert (len(without.classes), without.reader[0].mask.tolist()) == (59, [[255, 0, 36, 58]])
+
+
+@pytest.mark.parametrize("place", ["VOCdevkit/VOC2010", "VOC2010"])
+def test_below_the_archives_folder(context: Path, tmp_path: Path, place: str) -> None:
+    base = tmp_path / "outer" / place
+    base.parent.mkdir(parents=True)
+    context.rename(base)
+    dataset = open_dataset(tmp_path / "outer")
+    assert dataset.reader.format == "pascal_context"
+    assert dataset.reader[1].mask.tolist() == [[255, 0, 36, 58]]
+    assert (dataset.split.train, dataset.split.val) == ((0,), (1,))
+
+
+def flat(save, *colours: int) -> None:
+    mask = np.array([[voc_colour(index) for index in colours]], np.uint8)
+    save("flat/2008_000001.jpg", PICTURE[:, : len(colours)])
+    save("flat/2008_000001.png", mask)
+
+
+def test_one_folder_is_known_by_colours_that_only_context_has(save, tmp_path: Path) -> None:
+    flat(save, 0, 1, 37)
+    assert open_dataset(tmp_path / "flat").reader.format == "pascal_context"
+    flat(save, 0, 1, 20)  # might be PASCAL VOC's as well
+    assert not READERS["pascal_context"].recognises(tmp_path / "flat")
+    assert len(open_dataset(tmp_path / "flat", DataConfig(format="pascal_context")).reader) == 1
+    flat(save, 1, 37, 255)  # VOC's void
+    assert not READERS["pascal_context"].recognises(tmp_path / "flat")
+
+
+def test_classes_of_the_users_own(context: Path) -> None:
+    (context / "classes.txt").write_text("a\nb\n")
+    assert not READERS["pascal_context"].recognises(context)
 
 
 def test_label_maps(context: Path, save) -> None:
@@ -80,7 +119,11 @@ def mat(**variables: object) -> bytes:
     ("content", "says"),
     [
         (b"", "no MATLAB file"),
-        (b"MATLAB 7.3 MAT-file" + bytes(600), "no MATLAB file"),
+        (b"MATLAB 7.3 MAT-file" + bytes(600), "no MATLAB file of version 5 to 7"),
+        (
+            b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(400),
+            "a MATLAB file of version 7.3, .*save it anew with -v7",
+        ),
         (mat(Other=np.ones((2, 2))), "holds no LabelMap"),
         (mat(LabelMap=np.ones((2, 2, 2))), "holds no LabelMap"),
         (mat(LabelMap=np.full((2, 2), 460)), "labels 0 to 459"),
@@ -95,11 +138,63 @@ def test_label_maps_at_fault(tmp_path: Path, content: bytes, says: str) -> None:
         read_label_map(tmp_path / "a.mat")
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+def part(kind: int, content: bytes) -> bytes:
+    return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+def claiming(size: tuple[int, int], data: int, *, kind: int = 11) -> bytes:
+    """A compressed LabelMap that claims a size, and so many zeros of data."""
+    flags, shape = part(6, struct.pack("<II", kind, 0)), part(5, struct.pack("<ii", *size))
+    start = flags + shape + part(1, b"LabelMap") + struct.pack("<II", 4, data)
+    packer = zlib.compressobj()
+    packed = packer.compress(struct.pack("<II", 14, len(start) + data) + start)
+    for _ in range(data >> 20):
+        packed += packer.compress(bytes(1 << 20))
+    packed += packer.compress(bytes(data & ((1 << 20) - 1))) + packer.flush()
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + struct.pack("<II", 15, len(packed)) + packed
+
+
+def test_small_files_that_unfold_to_much_are_refused_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.mat"
+    path.write_bytes(claiming((2, 3), 12))
+    assert read_label_map(path).tolist() == [[0] * 3] * 2
+    path.write_bytes(claiming((2, 3), 200 << 20))
+    with pytest.raises(DataError, match="unfolds to more than any label map has"):
+        read_label_map(path)
+    for content in (claiming((1 << 20, 1 << 20), 12), claiming((1 << 14, 1 << 13), 12, kind=1)):
+        path.write_bytes(content)  # so large a picture; so large a cell array
+        with pytest.raises(DataError, match="holds no LabelMap of a picture's size"):
+            read_label_map(path)
+    path.write_bytes(mat(LabelMap=np.ones((2, 2)))[:128] + part(0, b"") * 1001)
+    with pytest.raises(DataError, match="unfolds to more"):
+        read_label_map(path)
+    twice = mat(LabelMap=np.ones((2, 2)))
+    path.write_bytes(twice + twice[128:])
+    with pytest.raises(DataError, match="holds no LabelMap"):
+        read_label_map(path)
+
+
+def test_a_missing_or_huge_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"b\.mat: cannot be read"):
+        read_label_map(tmp_path / "b.mat")
+    with (tmp_path / "c.mat").open("wb") as file:
+        file.truncate(200 << 20)
+    with pytest.raises(DataError, match="209,715,200 bytes are more"):
+        read_label_map(tmp_path / "c.mat")
+
+
+def test_without_scipy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(DataError, match=r"pip install 'pixelwise\[mat\]'"):
+        read_label_map(tmp_path / "a.mat")
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.data())
 def test_damaged_label_maps_give_a_sentence(tmp_path_factory, data: st.DataObject) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged.mat"
-    content = bytearray(mat(LabelMap=np.arange(12, dtype=np.uint16).reshape(3, 4)))
+    whole = mat(LabelMap=np.arange(12, dtype=np.uint16).reshape(3, 4))
+    content = bytearray(data.draw(st.sampled_from([whole, claiming((3, 4), 24)])))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
@@ -111,13 +206,18 @@ def test_damaged_label_maps_give_a_sentence(tmp_path_factory, data: st.DataObjec
 
 
 def test_what_does_not_fit(context: Path, save) -> None:
-    with pytest.raises(ConfigError, match="choose among them"):
+    with pytest.raises(
+        ConfigError, match=r"pascal_context has no class 'a' or 'b'; .* background, aeroplane, .* wood, or"
+    ):
         open_dataset(context, DataConfig(classes=("a", "b")))
     save("ctx/SegmentationClassContext/2008_000002.png", np.full((1, 4, 3), 250, np.uint8))
     with pytest.raises(DataError, match=r"2008_000002\.png holds the colour 250 250 250"):
         open_dataset(context).reader[1]
     (context / "JPEGImages" / "2008_000002.jpg").unlink()
     with pytest.raises(DataError, match=r"1 of 2 masks have no picture .*2008_000002\.png"):
+        open_dataset(context)
+    matlab.savemat(context / "SegmentationClassContext" / "2008_000001.mat", {"LabelMap": PICTURE[..., 0]})
+    with pytest.raises(DataError, match=r"2008_000001\.mat and 2008_000001\.png are of the same picture"):
         open_dataset(context)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from stripes import ids
 
 from pixelwise.config import DataConfig
-from pixelwise.data import open_dataset
+from pixelwise.data import READERS, open_dataset
 from pixelwise.data.formats.voc import CLASSES, VOID
 from pixelwise.data.lists import read_list
 from pixelwise.drawing import voc_colour
@@ -92,6 +92,56 @@ def test_what_is_missing_is_named(voc: Path) -> None:
         open_dataset(voc)
 
 
+@pytest.fixture
+def flat(save, tmp_path: Path) -> Path:
+    """Three of the challenge's pictures, two with masks, in one folder; and a file of another name."""
+    for name in ("2007_000001", "2008_000002", "2009_000003"):
+        save(f"flat/{name}.jpg", np.zeros((6, 8, 3), np.uint8))
+        if name != "2009_000003":
+            paletted(ids(0, 15, 255, 20)).save(tmp_path / "flat" / f"{name}.png")
+    save("flat/overview.png", np.zeros((2, 2), np.uint8))
+    return tmp_path / "flat"
+
+
+def test_pictures_and_masks_in_one_folder(flat: Path) -> None:
+    dataset = open_dataset(flat)
+    assert dataset.reader.format == "voc"
+    assert [e.name for e in dataset.reader.entries] == ["2007_000001", "2008_000002"]
+    assert np.array_equal(dataset.reader[0].mask, ids(0, 15, 255, 20))
+    assert dataset.classes.names == CLASSES.names
+    assert "1 pictures without a mask are left out" in dataset.notes
+
+
+def test_one_folder_without_the_palette_is_opened_on_demand(flat: Path) -> None:
+    """Grey ids might mean anything; colours might be PASCAL-Context's."""
+    path = flat / "2007_000001.png"
+    Image.open(path).convert("RGB").save(path)
+    assert not READERS["voc"].recognises(flat)
+    dataset = open_dataset(flat, DataConfig(format="voc"))
+    assert np.array_equal(dataset.reader[0].mask, dataset.reader[1].mask)
+    Image.fromarray(ids(0, 15, 255, 20)).save(path)
+    assert not READERS["voc"].recognises(flat)
+
+
+def test_a_mask_in_one_folder_without_its_picture(flat: Path) -> None:
+    (flat / "2008_000002.jpg").unlink()
+    with pytest.raises(DataError, match=r"1 of 2 masks have no picture \(2008_000002\.png\)"):
+        open_dataset(flat)
+
+
+def test_one_folder_of_many_is_read_wholly(flat: Path) -> None:
+    for number in range(2100):
+        for ending in ("jpg", "png"):
+            (flat / f"2010_{number:06d}.{ending}").hardlink_to(flat / f"2007_000001.{ending}")
+    assert len(open_dataset(flat).reader) == 2102
+
+
+@pytest.mark.parametrize("root", ["missing", "flat/overview.png"])
+def test_no_folder(flat: Path, root: str) -> None:
+    with pytest.raises(DataError, match=r"no such folder|this is a file"):
+        open_dataset(flat.parent / root, DataConfig(format="voc"))
+
+
 def test_lists_as_people_write_them(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("\ufeff# pictures\r\n\r\nÄpfel 1\r\n  b/c.png\tx\n".encode())
     assert read_list(tmp_path / "a.txt") == ["Äpfel", "b/c.png"]
@@ -110,3 +160,11 @@ def test_the_real_pictures(real_data, tmp_path: Path) -> None:
     seen = {int(v) for sample in dataset.reader for v in np.unique(sample.mask)}
     assert 255 in seen
     assert len(seen) > 3
+
+
+def test_the_real_pictures_as_they_came(real_data: Path) -> None:
+    dataset = open_dataset(real_data / "formats" / "voc")
+    assert (dataset.reader.format, len(dataset.reader)) == ("voc", 4)
+    for sample in dataset.reader:
+        named = {dataset.classes.names[i] for i in np.unique(sample.mask) if i != 255}
+        assert len(named) > 1, sample.name

@@ -12,6 +12,7 @@ these layouts.
 
 from __future__ import annotations
 
+import os
 import re
 from itertools import islice
 from pathlib import Path
@@ -20,19 +21,21 @@ import numpy as np
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries, Entry
-from pixelwise.data.formats.published import published, rows
-from pixelwise.data.found_classes import CLASSES_FILE, names_its_own
-from pixelwise.data.listing import list_files, list_pictures, pair, passed_over_note, subfolders
+from pixelwise.data.formats.published import published, refuse_other_names, rows
+from pixelwise.data.found_classes import CLASSES_FILE
+from pixelwise.data.listing import list_pictures, pair, passed_over_note, subfolders
 from pixelwise.data.mapping import LabelTable, parse_map
 from pixelwise.data.reader import LabelledPictures, MaskFiles, RawMask
 from pixelwise.drawing import IGNORE
-from pixelwise.errors import ConfigError, DataError
+from pixelwise.errors import DataError
 
 FORMAT = "ade20k"
+_PREFIX = "ADE_"
 _NAME = re.compile(r"ADE_(train|val|frame|test)_\w+\.(jpg|jpeg|png)$", re.IGNORECASE)
 _SPLITS = {"training": "train", "validation": "val", "train": "train", "val": "val"}
 _SEGMENTED = "_seg.png"
 _INDICES = 256 * 26  # red is ten times the class index' upper byte, so 25 is the largest
+_DEPTH = 5  # images/ADE/training/CATEGORY/SCENE/
 _ROOTS = ("", "ADEChallengeData2016", "ADE20K_2021_17_01", "ADE20K_2016_07_26")
 
 
@@ -50,14 +53,12 @@ def open_ade20k(root: Path, config: DataConfig) -> LabelledPictures:
         ConfigError: A mapping to a class that does not exist, or classes that the data set does not have.
     """
     table = published(FORMAT)
-    if names_its_own(config, table.classes):
-        raise ConfigError("ade20k has the 150 classes of MIT Scene Parsing; choose among them")
+    refuse_other_names(FORMAT, config, table.classes)
     base = _base(root)
     if base is None:
         raise DataError(
             f"{root}: format ade20k needs images/ with ADE_train_*.jpg, and annotations/ or *{_SEGMENTED} "
-            "beside "
-            "the pictures; for other folders leave --format away"
+            "beside the pictures; for other folders leave --format away"
         )
     pairs = parse_map(config.map)
     if (base / "annotations").is_dir():
@@ -78,8 +79,7 @@ class ClassIndices:
         if colours.ndim != 3:
             raise DataError(
                 f"{entry.labels}: the full ADE20K has its class indices in red and green, but this is a "
-                "picture of "
-                "one channel; unpack the archive again"
+                "picture of one channel; unpack the archive again"
             )
         return (colours[..., 0] // 10).astype(np.uint16) * 256 + colours[..., 1]
 
@@ -97,31 +97,53 @@ def _benchmark(root: Path, base: Path, table: LabelTable) -> LabelledPictures:
 
 
 def _full(root: Path, base: Path, table: LabelTable) -> LabelledPictures:
-    paths, _ = list_files(base / "images", {".jpg", ".png"})
-    masks = {path for path in paths if path.endswith(_SEGMENTED)}
+    pictures, masks = _files(base / "images")
     entries = Entries(root)
     prefix = base / "images"
-    without = 0
-    for path in paths:
-        if not path.lower().endswith(".jpg"):
-            continue
+    for path in pictures:
         stem = path.rpartition(".")[0]
-        if f"{stem}{_SEGMENTED}" not in masks:
-            without += 1
-            continue
-        masks.remove(f"{stem}{_SEGMENTED}")
-        entries.add(stem, prefix / path, prefix / f"{stem}{_SEGMENTED}")
+        if stem in masks:
+            masks.remove(stem)
+            entries.add(stem, prefix / path, prefix / f"{stem}{_SEGMENTED}")
     if not entries:
         raise DataError(f"{prefix}: no picture has its X{_SEGMENTED} beside it; unpack the archive again")
+    without = len(pictures) - len(entries)
     notes = (
         f"format ade20k: {len(entries):,} pictures of the full data set, brought to the 150 classes of MIT "
-        "Scene "
-        "Parsing; all others are ignored",
+        "Scene Parsing; all others are ignored",
         *((f"{without:,} pictures without X{_SEGMENTED} are left out",) if without else ()),
         *((f"{len(masks):,} X{_SEGMENTED} without a picture are left out",) if masks else ()),
     )
     classes = published(FORMAT).classes
     return LabelledPictures(FORMAT, root, classes, table, entries, _splits(entries), notes, ClassIndices())
+
+
+def _files(folder: Path) -> tuple[list[str], set[str]]:
+    """The pictures below a folder, sorted, and the stems of the masks.
+
+    The folders in which a picture's objects lie, each a file of its own, are never entered: there are
+    many times as many of these.
+    """
+    pictures: list[str] = []
+    masks: set[str] = set()
+
+    def refuse(error: OSError) -> None:
+        raise DataError(
+            f"{error.filename}: the folder cannot be read ({error.strerror}); check its permissions"
+        ) from error
+
+    for directory, names, files in os.walk(folder, onerror=refuse):
+        names[:] = [name for name in names if not name.startswith((".", _PREFIX))]
+        inner = os.path.relpath(directory, folder).replace(os.sep, "/")
+        prefix = "" if inner == "." else f"{inner}/"
+        for name in files:
+            if name.startswith("."):
+                continue
+            if name.lower().endswith(".jpg"):
+                pictures.append(prefix + name)
+            elif name.endswith(_SEGMENTED):
+                masks.add(prefix + name.removesuffix(_SEGMENTED))
+    return sorted(pictures), masks
 
 
 def _splits(entries: Entries) -> dict[str, tuple[int, ...]]:
@@ -137,27 +159,33 @@ def _splits(entries: Entries) -> dict[str, tuple[int, ...]]:
 
 
 def _base(root: Path) -> Path | None:
-    """The folder that holds images/ with pictures called as ADE20K's are."""
+    """The folder that holds images/ with pictures called as ADE20K's are, and their masks."""
     folders = subfolders(root)
     for name in _ROOTS:
         base = root / name if name in folders or not name else None
-        if base is not None and (base / "images").is_dir() and _has_pictures(base / "images"):
+        if base is None or not (base / "images").is_dir():
+            continue
+        named = _first_named(base / "images")
+        if named and ((base / "annotations").is_dir() or any(_has_mask(path) for path in named)):
             return base
     return None
 
 
-def _has_pictures(folder: Path) -> bool:
-    """Whether one of the first files, a few folders down, is called like ADE20K's."""
+def _first_named(folder: Path) -> list[Path]:
+    """Those among the first files, a few folders down, that are called like ADE20K's."""
     here = folder
-    for _ in range(5):
+    for _ in range(_DEPTH):
         try:
             found = sorted(islice(here.iterdir(), 64))
         except OSError:
-            return False
-        if any(_NAME.match(path.name) for path in found):
-            return True
+            return []
+        named = [path for path in found if _NAME.match(path.name)]
         inner = [path for path in found if path.is_dir() and not path.name.startswith(".")]
-        if not inner:
-            return False
+        if named or not inner:
+            return named
         here = inner[0]
-    return False
+    return []
+
+
+def _has_mask(path: Path) -> bool:
+    return path.name.endswith(_SEGMENTED) or path.with_name(f"{path.stem}{_SEGMENTED}").is_file()

@@ -5,46 +5,51 @@
     gtCoarse/SPLIT/CITY/X_gtCoarse_…         with --masks gtCoarse
 
 Cordts et al.: The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR 2016. Raw ids 0..33
-become the 19 train ids of the official label table; all others are ignored. A picture without labels (the
-test cities) is no sample, nor are labels without a picture. Polygons are drawn as the official scripts draw
-them: filled, in their order, `…group` labels as the single one. Knows this layout.
+become the 19 train ids of the official label table; all others are ignored. A picture without labels is no
+sample, nor are labels without a picture, nor the test cities, whose published labels show the camera's own
+car and the picture's border only. Knows this layout; `cityscapes_labels` reads what is in the label files.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-
-import numpy as np
-from PIL import Image, ImageDraw
+from typing import NamedTuple
 
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries, Entry
-from pixelwise.data.formats.published import published
-from pixelwise.data.found_classes import CLASSES_FILE, names_its_own
-from pixelwise.data.io import PICTURE_ENDINGS, RawMask
-from pixelwise.data.json_file import member, objects, read_json
+from pixelwise.data.formats.cityscapes_labels import CityscapesLabels
+from pixelwise.data.formats.published import published, refuse_other_names
+from pixelwise.data.found_classes import CLASSES_FILE
+from pixelwise.data.io import PICTURE_ENDINGS, picture_size
 from pixelwise.data.listing import list_files, subfolders
 from pixelwise.data.mapping import LabelTable, parse_map
-from pixelwise.data.reader import LabelledPictures, MaskFiles
-from pixelwise.data.shapes import check_inside, parse_points
+from pixelwise.data.reader import LabelledPictures
 from pixelwise.drawing import IGNORE
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.types import size_text
 
 FORMAT = "cityscapes"
 _PICTURES = "leftImg8bit"
 _LABELS = ("gtFine", "gtCoarse")
 _KINDS = ("labelIds.png", "labelTrainIds.png", "polygons.json")  # the first that is there is taken
-_UNLABELED = 0
+_PLACES = ("", "cityscapes", "leftImg8bit_trainvaltest", "gtFine_trainvaltest")
+"""Below which folders they are looked for: some programs unpack each archive into a folder of its own."""
+_TEST = "test/"
+_SEEN = 3
+
+
+class _Row(NamedTuple):
+    name: str
+    picture: str
+    labels: str
 
 
 def recognises(root: Path) -> bool:
     """Whether there are leftImg8bit/ and gtFine/ or gtCoarse/, and no classes of the user's own."""
-    folders = subfolders(root)
+    folders = _folders(root)
     return (
         _PICTURES in folders
         and any(name in folders for name in _LABELS)
-        and not (root / CLASSES_FILE).is_file()
+        and not ((root / folders[_PICTURES]).parent / CLASSES_FILE).is_file()
     )
 
 
@@ -55,95 +60,84 @@ def open_cityscapes(root: Path, config: DataConfig) -> LabelledPictures:
         DataError: The layout is another, or no picture has labels.
         ConfigError: A mapping to a class that does not exist, or classes that the data set does not have.
     """
-    table = published(FORMAT)
-    if names_its_own(config, table.classes):
-        raise ConfigError(f"cityscapes has the classes {', '.join(table.classes.names)}; choose among them")
-    folders = subfolders(root)
+    published_table = published(FORMAT)
+    classes = published_table.classes
+    refuse_other_names(FORMAT, config, classes)
+    folders = _folders(root)
     kind = _which(root, config, [name for name in _LABELS if name in folders])
     if _PICTURES not in folders:
         raise DataError(
             f"{root}: format cityscapes needs {_PICTURES}/ beside {kind}/; unpack both archives here"
         )
-    pictures, _ = list_files(folders[_PICTURES], PICTURE_ENDINGS)
-    labels = _labels(folders[kind], kind)
+    table = LabelTable(len(classes), {**published_table.values, **parse_map(config.map)})
+    rows, left_out = _pair(root, folders, kind)
+    kept = rows if _tells_classes(root, rows, table) else [row for row in rows if not _is_test(row)]
+    if not kept:
+        raise DataError(
+            f"{root}: none of the pictures in {_PICTURES}/ has labels of classes in {kind}/; expected "
+            f"{kind}/SPLIT/CITY/X_{kind}_labelIds.png beside {_PICTURES}/SPLIT/CITY/X_{_PICTURES}.png"
+        )
+    other = next((name for name in _LABELS if name in folders and name != kind), None)
+    blank = len(rows) - len(kept)
+    notes = (
+        f"format cityscapes: {len(kept):,} pictures with labels in {kind}/",
+        "the 19 classes of the official evaluation; all others are ignored",
+        *((f"{blank:,} pictures in test/ are left out: their labels hold no class",) if blank else ()),
+        *left_out,
+        *((f"{other}/ is there too: --masks {other} reads it",) if other else ()),
+    )
     entries = Entries(root)
-    splits: dict[str, list[int]] = {}
+    for row in kept:
+        entries.add(*row)
+    return LabelledPictures(
+        FORMAT, root, classes, table, entries, _splits(kept), notes, CityscapesLabels(published_table)
+    )
+
+
+def _pair(root: Path, folders: dict[str, str], kind: str) -> tuple[list[_Row], tuple[str, ...]]:
+    """The pictures that have labels, in the order of their paths, and sentences about the rest."""
+    pictures, _ = list_files(root / folders[_PICTURES], PICTURE_ENDINGS)
+    labels = _labels(root / folders[kind], kind)
+    rows: list[_Row] = []
     for picture in pictures:
         name = picture.rpartition(".")[0].removesuffix(f"_{_PICTURES}")
         ending = labels.pop(name, None)
         if ending is not None:
-            splits.setdefault(name.partition("/")[0], []).append(len(entries))
-            entries.add(name, f"{_PICTURES}/{picture}", f"{kind}/{name}_{kind}_{ending}")
-    without = len(pictures) - len(entries)
-    if not entries:
-        raise DataError(
-            f"{root}: none of the {len(pictures):,} pictures in {_PICTURES}/ has labels in {kind}/; expected "
-            f"{kind}/SPLIT/CITY/X_{kind}_labelIds.png beside {_PICTURES}/SPLIT/CITY/X_{_PICTURES}.png"
-        )
-    other = next((name for name in _LABELS if name in folders and name != kind), None)
-    notes = (
-        f"format cityscapes: {len(entries):,} pictures with labels in {kind}/",
-        "the 19 classes of the official evaluation; all others are ignored",
+            file = f"{folders[kind]}/{name}_{kind}_{ending}"
+            rows.append(_Row(name, f"{folders[_PICTURES]}/{picture}", file))
+    without = len(pictures) - len(rows)
+    return rows, (
         *((f"{without:,} pictures without labels are left out",) if without else ()),
         *((f"{len(labels):,} labels without a picture are left out",) if labels else ()),
-        *((f"{other}/ is there too: --masks {other} reads it",) if other else ()),
     )
-    values = LabelTable(len(table.classes), {**table.values, **parse_map(config.map)})
-    own = {name: tuple(indices) for name, indices in splits.items()}
-    return LabelledPictures(FORMAT, root, table.classes, values, entries, own, notes, CityscapesLabels())
 
 
-class CityscapesLabels:
-    """Id maps as they are, train ids turned back into ids, polygons drawn."""
-
-    drawn = False
-
-    def raw(self, index: int, entry: Entry, size: tuple[int, int]) -> RawMask:
-        """Raw ids 0..33 `(H, W)`."""
-        if entry.labels.suffix == ".json":
-            return draw_polygons(entry.labels, size)
-        raw = MaskFiles().raw(index, entry, size)
-        return _from_train_ids(raw, entry.labels) if entry.labels.name.endswith("TrainIds.png") else raw
-
-
-def draw_polygons(path: Path, size: tuple[int, int]) -> RawMask:
-    """The id map of a polygons.json, for a picture of `size` = (height, width).
-
-    Raises:
-        DataError: The json is damaged, for another size, or has a label that Cityscapes does not have.
-    """
-    names = published(FORMAT).names
-    document, where = read_json(path), str(path)
-    stated = member(document, "imgHeight", int, where), member(document, "imgWidth", int, where)
-    if stated != tuple(size):
-        raise DataError(
-            f"{path} is for a picture of {size_text(stated)}, but that has {size_text(size)}; pair the right "
-            "files"
-        )
-    canvas = Image.new("L", (size[1], size[0]), _UNLABELED)
-    draw = ImageDraw.Draw(canvas)
-    for number, item in enumerate(objects(document, "objects", where)):
-        here = f"{path}, object {number}"
-        if item.get("deleted"):
-            continue
-        label = member(item, "label", str, here)
-        value = names.get(label, names.get(label.removesuffix("group")))
-        if value is None:
-            raise DataError(f"{here}: Cityscapes has no label {label!r}; correct it, or remove the object")
-        if value < 0:
-            continue  # the license plate: not in id maps
-        points = parse_points(item.get("polygon"), here, at_least=3)
-        check_inside(points, size, here)
-        draw.polygon([(float(x), float(y)) for x, y in points], fill=value)
-    return np.asarray(canvas)
+def _tells_classes(root: Path, rows: list[_Row], table: LabelTable) -> bool:
+    """Whether the labels of test/ hold classes: the official ones don't, the first few masks tell."""
+    first = [row for row in rows if _is_test(row)][:_SEEN]
+    labels = CityscapesLabels(published(FORMAT))
+    for index, row in enumerate(first):
+        entry = Entry(row.name, root / row.picture, root / row.labels)
+        try:
+            ids = table.apply(labels.raw(index, entry, picture_size(entry.image)), entry.labels)
+        except DataError:
+            return True  # whoever reads the sample says what is wrong with it
+        if bool((ids != IGNORE).any()):
+            return True
+    return not first
 
 
-def _from_train_ids(raw: RawMask, path: Path) -> RawMask:
-    """Ids again, so that one table serves every kind of file; 255 becomes unlabeled."""
-    table = published(FORMAT)
-    back = {train: value for value, train in table.values.items() if train != IGNORE} | {IGNORE: _UNLABELED}
-    ids = LabelTable(IGNORE, back)  # its "classes" are the ids here
-    return ids.apply(raw, path)
+def _is_test(row: _Row) -> bool:
+    return row.name.startswith(_TEST)
+
+
+def _splits(rows: list[_Row]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        split, slash, _ = row.name.partition("/")
+        if slash:
+            found.setdefault(split, []).append(index)
+    return {split: tuple(indices) for split, indices in found.items()}
 
 
 def _labels(folder: Path, kind: str) -> dict[str, str]:
@@ -156,11 +150,32 @@ def _labels(folder: Path, kind: str) -> dict[str, str]:
     return found
 
 
+def _folders(root: Path) -> dict[str, str]:
+    """Which of the three folders are there, and where below the root."""
+    there = subfolders(root)
+    found: dict[str, str] = {}
+    for place in _PLACES:
+        if place and place not in there:
+            continue
+        for name in (_PICTURES, *_LABELS):
+            path = f"{place}/{name}" if place else name
+            if (root / path).is_dir():
+                found.setdefault(name, path)
+    return found
+
+
 def _which(root: Path, config: DataConfig, there: list[str]) -> str:
+    """The folder of the labels: as `--masks` says, else the fine ones."""
+    if config.images not in ("", _PICTURES):
+        raise ConfigError(
+            f"cityscapes has its pictures in {_PICTURES}/, but --images says {config.images}; leave --images "
+            "away, or read any two folders with --format folder"
+        )
     if config.masks:
         if config.masks not in there:
             raise DataError(
-                f"{root}: there is no {config.masks}/; there is {' and '.join(there) or 'no label folder'}"
+                f"{root}: there is no {config.masks}/; there is {' and '.join(there) or 'no label folder'}: "
+                "choose one with --masks, or read any two folders with --format folder"
             )
         return config.masks
     if not there:

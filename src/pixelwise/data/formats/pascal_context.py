@@ -13,46 +13,47 @@ background. Knows these layouts.
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from pixelwise.config import DataConfig
 from pixelwise.data.background import BACKGROUND
-from pixelwise.data.codec import MAX_PIXELS
 from pixelwise.data.entries import Entries, Entry
-from pixelwise.data.formats.published import published, rows
+from pixelwise.data.formats.pascal_context_maps import LABELS, read_label_map
+from pixelwise.data.formats.published import published, refuse_other_names, rows
 from pixelwise.data.formats.voc import flat_masks
-from pixelwise.data.found_classes import names_its_own
+from pixelwise.data.found_classes import CLASSES_FILE
 from pixelwise.data.io import RawMask, read_header, read_mask_values
-from pixelwise.data.listing import list_files, list_pictures, subfolders
+from pixelwise.data.listing import list_files, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, count_values, parse_map
 from pixelwise.data.reader import LabelledPictures, MaskFiles
 from pixelwise.drawing import IGNORE, Colour, voc_colour
-from pixelwise.errors import ConfigError, DataError
+from pixelwise.errors import DataError
 from pixelwise.types import Classes, size_text
 
 FORMAT = "pascal_context"
 _MASKS = ("SegmentationClassContext", "trainval")
-_PICTURES = ("JPEGImages", "VOCdevkit/VOC2010/JPEGImages")
+_ROOTS = ("", "VOCdevkit/VOC2010", "VOC2010")
+_PICTURES = "JPEGImages"
 _LISTS = ("train", "val", "trainval")
-_LABELS = 459
-_VARIABLE = "LabelMap"
 
 
 def recognises(root: Path) -> bool:
-    """Whether the masks' folder is there, or VOC's pictures lie beside masks in Context's colours."""
-    folders = subfolders(root)
-    if _MASKS[0] in folders:
-        return True
-    if "trainval" in folders:
-        first = next((p for p in islice(folders["trainval"].iterdir(), 64) if p.suffix == ".mat"), None)
-        return first is not None and any((root / name).is_dir() for name in _PICTURES)
-    return _in_colours(root)
+    """Whether the masks' folder is there, or VOC's pictures lie beside masks in Context's colours.
+
+    Where the user has put classes of his own beside them, it is another data set.
+    """
+    subfolders(root)
+    if (root / CLASSES_FILE).is_file():
+        return False
+    found = _masks_folder(root)
+    return _in_colours(root) if found is None else _pictures_folder(root, found) is not None
 
 
 def open_pascal_context(root: Path, config: DataConfig) -> LabelledPictures:
@@ -64,11 +65,9 @@ def open_pascal_context(root: Path, config: DataConfig) -> LabelledPictures:
     """
     with_background = _names_background(config)
     classes, table = _classes(with_background, config)
-    known = Classes((BACKGROUND, *published(FORMAT).classes.names))
-    if names_its_own(config, known):
-        raise ConfigError("pascal_context has 59 classes, and background; choose among them")
+    refuse_other_names(FORMAT, config, Classes((BACKGROUND, *published(FORMAT).classes.names)))
     entries, layout = _entries(root)
-    lists = root / "ImageSets" / "SegmentationContext"
+    lists = (root / (_masks_folder(root) or "x")).parent / "ImageSets" / "SegmentationContext"
     files = {name: lists / f"{name}.txt" for name in _LISTS if (lists / f"{name}.txt").is_file()}
     splits, missing = split_by_lists(files, entries.places())
     ignored = "60 classes with background" if with_background else "59 classes; background is ignored"
@@ -89,51 +88,15 @@ class ContextLabels:
         if labels.shape != tuple(size):
             raise DataError(
                 f"{entry.labels} is {size_text(labels.shape)} but its picture {entry.image} is "
-                f"{size_text(size)}; "
-                "pair the right files"
+                f"{size_text(size)}; pair the right files"
             )
         return np.take(_of_459(), labels)
 
 
-def read_label_map(path: Path) -> npt.NDArray[np.uint16]:
-    """The 459 labels `(H, W) uint16` of a .mat file; 0 is unlabelled.
-
-    Raises:
-        DataError: The file is missing or damaged, holds no such map, or scipy is not installed.
-    """
-    try:
-        import scipy.io  # pyright: ignore[reportMissingTypeStubs]
-    except ImportError as error:
-        raise DataError(f"{path}: .mat files need scipy: pip install 'pixelwise[mat]'") from error
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file; check the path")
-    matlab: Any = scipy.io
-    try:
-        shapes: dict[str, tuple[int, ...]] = {name: shape for name, shape, _ in matlab.whosmat(str(path))}
-        shape = shapes.get(_VARIABLE, ())
-        small = len(shape) == 2 and 0 < shape[0] * shape[1] <= MAX_PIXELS
-        found: Any = matlab.loadmat(str(path), variable_names=[_VARIABLE])[_VARIABLE] if small else None
-    except Exception as error:  # foreign bytes: the parser may raise nearly anything
-        raise DataError(
-            f"{path}: this is no MATLAB file that can be read ({str(error)[:80]}); files of version 7.3 must "
-            "be saved anew with -v7, damaged ones downloaded again"
-        ) from error
-    if not isinstance(found, np.ndarray) or not _are_labels(cast("npt.NDArray[Any]", found), shape):
-        raise DataError(
-            f"{path}: it holds no {_VARIABLE} of a picture's size with labels 0 to {_LABELS}; download it "
-            "again"
-        )
-    return cast("npt.NDArray[Any]", found).astype(np.uint16)
-
-
-def _are_labels(array: npt.NDArray[Any], shape: tuple[int, ...]) -> bool:
-    if array.dtype.kind not in "uif" or array.shape != shape:
-        return False
-    return bool(((array >= 0) & (array <= _LABELS) & (array == np.floor(array))).all())
-
-
+@cache
 def _of_459() -> npt.NDArray[np.uint8]:
-    lookup = np.zeros(_LABELS + 1, np.uint8)
+    """Label of the 459 -> id of the 59, 0 for the others."""
+    lookup = np.zeros(LABELS + 1, np.uint8)
     for row in rows("pascal_context_459"):
         lookup[int(row["label"])] = int(row["raw"])
     return lookup
@@ -158,41 +121,69 @@ def _classes(with_background: bool, config: DataConfig) -> tuple[Classes, LabelT
 
 
 def _names_background(config: DataConfig) -> bool:
-    merged = (name.strip() for text in config.merge for name in text.partition("=")[0].split(","))
-    return BACKGROUND in {*config.classes, config.binary, *merged}
+    """Whether a flag names the class `background`, which is there only then."""
+    merged = (name.strip() for text in config.merge for name in re.split("[,=]", text))
+    return BACKGROUND in {*config.classes, *config.ignore, config.binary, *merged}
 
 
 def _entries(root: Path) -> tuple[Entries, str]:
-    entries = Entries(root)
-    folders = subfolders(root)
-    where = next((name for name in _MASKS if name in folders), None)
-    if where is None:
-        pictures, _ = list_files(root, {".jpg", ".jpeg"})
-        masks, _ = list_files(root, {".png", ".mat"})
-        of_stem = {path.rpartition(".")[0]: path for path in pictures}
-        place = "beside them"
-    else:
-        base = next((root / name for name in _PICTURES if (root / name).is_dir()), None)
-        if base is None:
-            raise DataError(
-                f"{root}: there are masks in {where}/ but no JPEGImages/; unpack PASCAL VOC 2010 here"
-            )
-        listing = list_pictures(base)
-        of_stem = {stem: str(listing.path(stem)) for stem in listing.files}
-        masks = [f"{where}/{path}" for path in list_files(folders[where], {".png", ".mat"})[0]]
-        place = f"in {where}/"
-    stems = [path.rpartition(".")[0].removeprefix(f"{where}/" if where else "") for path in masks]
-    lonely = [path for path, stem in zip(masks, stems, strict=True) if stem not in of_stem]
+    """The samples, and where their masks lie."""
+    subfolders(root)
+    where = _masks_folder(root)
+    base = root if where is None else _pictures_folder(root, where)
+    if base is None:
+        raise DataError(
+            f"{root}: there are masks in {where}/ but no {_PICTURES}/; unpack PASCAL VOC 2010 here"
+        )
+    pictures = _by_stem(base, {".jpg", ".jpeg"})
+    masks = _by_stem(root / (where or ""), {".png", ".mat"})
+    lonely = [file for stem, file in masks.items() if stem not in pictures]
     if lonely or not masks:
         what = f"{len(lonely):,} of {len(masks):,} masks have no picture ({', '.join(lonely[:3])})"
         raise DataError(
             f"{root}: {what if lonely else 'there is no mask'}; expected X.jpg for each X.png or X.mat: "
-            "unpack PASCAL "
-            "VOC 2010 beside the labels"
+            "unpack PASCAL VOC 2010 beside the labels"
         )
-    for path, stem in zip(masks, stems, strict=True):
-        entries.add(stem, of_stem[stem], path)
-    return entries, place
+    entries = Entries(root)
+    for stem, file in masks.items():
+        entries.add(stem, base / pictures[stem], f"{where}/{file}" if where else file)
+    return entries, f"in {where}/" if where else "beside them"
+
+
+def _by_stem(folder: Path, endings: set[str]) -> dict[str, str]:
+    """Stem -> file, for the files below a folder with one of the endings; no stem twice."""
+    found: dict[str, str] = {}
+    for path in list_files(folder, endings)[0]:
+        stem = path.rpartition(".")[0]
+        if found.setdefault(stem, path) != path:
+            raise DataError(
+                f"{folder}: {found[stem]} and {path} are of the same picture; remove or move away one of them"
+            )
+    return found
+
+
+def _masks_folder(root: Path) -> str | None:
+    """The folder of the masks, relative to the root; none where they lie beside the pictures."""
+    for place in _ROOTS:
+        ids, maps = (root / place / name for name in _MASKS)
+        if ids.is_dir():
+            return ids.relative_to(root).as_posix()
+        if maps.is_dir() and _has_map(maps):
+            return maps.relative_to(root).as_posix()
+    return None
+
+
+def _has_map(folder: Path) -> bool:
+    try:
+        return any(path.suffix == ".mat" for path in islice(folder.iterdir(), 64))
+    except OSError:
+        return False
+
+
+def _pictures_folder(root: Path, masks: str) -> Path | None:
+    """JPEGImages beside the masks, or in the archive unpacked below the root."""
+    places = ((root / masks).parent, *(root / place for place in _ROOTS))
+    return next((place / _PICTURES for place in places if (place / _PICTURES).is_dir()), None)
 
 
 def _in_colours(root: Path) -> bool:

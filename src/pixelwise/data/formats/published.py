@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from pixelwise.config import DataConfig
+from pixelwise.data.found_classes import names_its_own
 from pixelwise.drawing import IGNORE, Colour
+from pixelwise.errors import ConfigError
 from pixelwise.types import Classes
+
+_SHOWN = 60  # so many names still make a message that can be read
 
 
 @dataclass(frozen=True)
@@ -63,3 +68,17 @@ def rows(name: str) -> list[dict[str, str]]:
         files("pixelwise.data.formats").joinpath("tables").joinpath(f"{name}.csv").read_text(encoding="utf-8")
     )
     return list(csv.DictReader(text.splitlines()))
+
+
+def refuse_other_names(name: str, config: DataConfig, known: Classes) -> None:
+    """Stops where `--classes` names none of a data set's classes: its ids have names already.
+
+    Raises:
+        ConfigError: None of the names is known; lists those that are.
+    """
+    if names_its_own(config, known):
+        more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+        raise ConfigError(
+            f"--classes: {name} has no class {' or '.join(map(repr, config.classes[:3]))}; name some of its "
+            f"own, which are {', '.join(known.names[:_SHOWN])}{more}, or leave --classes away"
+        )

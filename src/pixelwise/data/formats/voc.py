@@ -19,7 +19,7 @@ from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
 from pixelwise.data.found_classes import CLASSES_FILE, decide_classes, names_its_own
 from pixelwise.data.io import read_palette
-from pixelwise.data.listing import list_pictures, passed_over_note
+from pixelwise.data.listing import list_pictures, passed_over_note, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, build_table, parse_map
 from pixelwise.data.reader import LabelledPictures
@@ -44,6 +44,7 @@ VOID = voc_colour(IGNORE)
 
 def recognises(root: Path) -> bool:
     """Whether the three folders are there, here or below; or VOC's pictures lie beside its palette masks."""
+    subfolders(root)
     if _base(root) is not None:
         return True
     flat = flat_masks(root)
@@ -57,19 +58,18 @@ def open_voc(root: Path, config: DataConfig) -> LabelledPictures:
         DataError: The layout is another, or a mask has no picture.
         ConfigError: A mapping to a class that does not exist.
     """
+    subfolders(root)
     base = _base(root)
-    if base is None and flat_masks(root):
-        base, entries = root, Entries(root)
-        for mask in flat_masks(root):
-            entries.add(mask.stem, f"{mask.stem}.jpg", mask.name)
-        said: tuple[str, ...] = (f"format voc: {len(entries):,} pictures with masks beside them",)
-    elif base is None:
+    if base is not None:
+        entries, said = _in_folders(base)
+    elif flat_masks(root):
+        base = root
+        entries, said = _side_by_side(root)
+    else:
         raise DataError(
             f"{root}: format voc needs JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/; for "
             "other folders leave --format away"
         )
-    else:
-        entries, said = _in_folders(base)
     lists = base / "ImageSets" / "Segmentation"
     splits, missing = split_by_lists(
         {name: lists / f"{name}.txt" for name in _LISTS if (lists / f"{name}.txt").is_file()},
@@ -81,24 +81,37 @@ def open_voc(root: Path, config: DataConfig) -> LabelledPictures:
 
 
 def flat_masks(root: Path) -> list[Path]:
-    """The masks of a folder in which VOC's pictures and their masks lie side by side, at most 2,000.
-
-    More in one folder has not been seen: it is how papers and repositories bring a few samples along.
-    """
-    names = {path.name for path in islice(root.iterdir(), _FEW) if _PICTURE.match(path.name)}
+    """Some masks of a folder in which VOC's pictures and their masks lie side by side; none of any other."""
+    try:
+        names = {path.name for path in islice(root.iterdir(), _FEW) if _PICTURE.match(path.name)}
+    except OSError:
+        return []
     stems = (name.removesuffix(".png") for name in names if name.endswith(".png"))
     return sorted(root / f"{stem}.png" for stem in stems if f"{stem}.jpg" in names)
+
+
+def _side_by_side(root: Path) -> tuple[Entries, tuple[str, ...]]:
+    names = {path.name for path in root.iterdir() if _PICTURE.match(path.name)}
+    stems = sorted(name.removesuffix(".png") for name in names if name.endswith(".png"))
+    photos = {name.removesuffix(".jpg") for name in names if name.endswith(".jpg")}
+    lonely = [f"{stem}.png" for stem in stems if stem not in photos]
+    if lonely:
+        raise DataError(_lonely_text(root, lonely, len(stems)))
+    entries = Entries(root)
+    for stem in stems:
+        entries.add(stem, f"{stem}.jpg", f"{stem}.png")
+    without = len(photos) - len(entries)
+    return entries, (
+        f"format voc: {len(entries):,} pictures with masks beside them",
+        *((f"{without:,} pictures without a mask are left out",) if without else ()),
+    )
 
 
 def _in_folders(base: Path) -> tuple[Entries, tuple[str, ...]]:
     photos, masks = list_pictures(base / "JPEGImages"), list_pictures(base / "SegmentationClass")
     lonely = [masks.path(stem).name for stem in masks.files if stem not in photos.files]
     if lonely:
-        raise DataError(
-            f"{masks.folder}: {len(lonely):,} of {len(masks.files):,} masks have no picture "
-            f"({', '.join(lonely[:3])}{', …' if len(lonely) > 3 else ''}); unpack the archive wholly, or "
-            "remove them"
-        )
+        raise DataError(_lonely_text(masks.folder, lonely, len(masks.files)))
     entries = Entries(base)
     for stem in masks.files:
         entries.add(stem, photos.path(stem), masks.path(stem))
@@ -107,6 +120,13 @@ def _in_folders(base: Path) -> tuple[Entries, tuple[str, ...]]:
         f"format voc: {len(entries):,} pictures with masks in JPEGImages/ + SegmentationClass/",
         *((f"{without:,} pictures without a mask are left out",) if without else ()),
         *passed_over_note([photos, masks]),
+    )
+
+
+def _lonely_text(folder: Path, lonely: list[str], count: int) -> str:
+    return (
+        f"{folder}: {len(lonely):,} of {count:,} masks have no picture ({', '.join(lonely[:3])}"
+        f"{', …' if len(lonely) > 3 else ''}); unpack the archive wholly, or remove them"
     )
 
 
