@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# What the test of the JavaScript example runs on; without npm that test is skipped.
+JAVASCRIPT := $(if $(shell command -v npm),tests/js/node_modules/.installed)
+
 .PHONY: demo test lint unit install clean
 
 demo: install
@@ -18,14 +21,18 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
+tests/js/node_modules/.installed: tests/js/package-lock.json
+	npm ci --prefix tests/js --ignore-scripts --no-audit --no-fund --silent
+	touch $@
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-unit: install
+unit: install $(JAVASCRIPT)
 	$(BIN)/python -m pytest
 
 clean:
-	rm -rf $(VENV) demo run .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) tests/js/node_modules demo run .pytest_cache .ruff_cache .import_linter_cache

@@ -17,7 +17,6 @@ OpenCV (`opencv-python-headless`) must be installed beside pixelwise; the Keras 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
 import shutil
@@ -29,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import data_contestants
-from machine import commit, hardware, spread
+from machine import spread, write_result
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("PIXELWISE_REAL_DATA", HERE.parents[1] / "shared" / "data"))
@@ -67,21 +66,15 @@ def main() -> None:
     print(json.dumps(listed))
     if arguments.quick:
         return
-    date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    result = {
-        "question": __doc__.splitlines()[0],
-        "date": date,
-        "command": f"python benchmarks/data.py --rounds {arguments.rounds}",
-        "expected": EXPECTED,
-        **commit(),
-        "hardware": hardware(),
-        "files": kinds,
-        "readers": readers,
-        "listing": listed,
-    }
-    path = HERE / "results" / f"data-{date}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"wrote {path}")
+    write_result(
+        "data",
+        question=__doc__.splitlines()[0],
+        command=f"python benchmarks/data.py --rounds {arguments.rounds}",
+        expected=EXPECTED,
+        files=kinds,
+        readers=readers,
+        listing=listed,
+    )
 
 
 def material(root: Path, *, small: bool) -> dict[str, Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
 import platform
 import subprocess
@@ -45,15 +47,21 @@ def commit() -> dict[str, Any]:
         )
         return done.stdout.strip()
 
-    measured = [
-        "benchmarks/*.py",
-        *(f"src/pixelwise/{p}" for p in ("data", "nn", "models", "losses.py", "types.py")),
-    ]
-    measured += ["src/pixelwise/torch_runtime.py", "src/pixelwise/training/rmsprop.py"]
+    measured = ["benchmarks/*.py", "src/pixelwise"]
     return {
         "commit": git("rev-parse", "HEAD"),
         "changed": git("status", "--porcelain", "--", *measured).splitlines(),
     }
+
+
+def write_result(name: str, **facts: Any) -> Path:
+    """Writes `results/NAME-DATE.json`: date, code and machine, and what was found."""
+    date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    path = ROOT / "benchmarks" / "results" / f"{name}-{date}.json"
+    result = {"question": facts.pop("question"), "date": date, **commit(), "hardware": hardware(), **facts}
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"wrote {path}")
+    return path
 
 
 def peak_rate() -> float:

@@ -15,18 +15,15 @@ Writes `benchmarks/results/models-DATE.json` and prints the table that `benchmar
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from machine import commit, hardware, peak_rate, spread
+from machine import peak_rate, spread, write_result
 
-HERE = Path(__file__).resolve().parent
 CLASSES = 21
 
 # Written before the measurement.
@@ -62,22 +59,16 @@ def main() -> None:
         print(line(rows[-1]), flush=True)
     if arguments.quick:
         return
-    date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    result = {
-        "question": "What does each network cost, and how much of the machine does it use?",
-        "date": date,
-        "command": f"python benchmarks/models.py --size {arguments.size} --batch {arguments.batch}",
-        "expected": EXPECTED,
-        **commit(),
-        "hardware": hardware(),
-        "size": arguments.size,
-        "batch": arguments.batch,
-        "classes": CLASSES,
-        "networks": rows,
-    }
-    path = HERE / "results" / f"models-{date}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"wrote {path}")
+    write_result(
+        "models",
+        question="What does each network cost, and how much of the machine does it use?",
+        command=f"python benchmarks/models.py --size {arguments.size} --batch {arguments.batch}",
+        expected=EXPECTED,
+        size=arguments.size,
+        batch=arguments.batch,
+        classes=CLASSES,
+        networks=rows,
+    )
 
 
 def measure(name: str, size: int, count: int, steps: int) -> dict[str, Any]:

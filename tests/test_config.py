@@ -20,6 +20,10 @@ augments = st.builds(
     rotate=st.floats(0, 180),
     shift=st.floats(0, 0.99),
     colour=st.floats(0, 1),
+    blur=st.floats(0, 16),
+    jpeg=st.integers(1, 100),
+    cutout=st.floats(0, 0.9),
+    mix=st.floats(0, 1),
 )
 datas = st.builds(
     DataConfig,
@@ -38,6 +42,9 @@ trains = st.builds(
     lr=st.floats(1e-12, 99),
     class_weights=st.just(()) | st.lists(st.floats(0.1, 10), min_size=1, max_size=4).map(tuple),
     clip_norm=st.none() | st.floats(1e-3, 1e3),
+    micro_batch=st.none() | st.integers(1, 64),
+    ema=st.floats(0, 0.9999),
+    layer_decay=st.floats(0.1, 1),
     augment=augments,
     data=datas,
     seed=st.integers(0, 2**63),
@@ -159,13 +166,19 @@ def test_flat_settings_find_their_part():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epoch": 5}, "no setting epoch; there are annotations, batch_size"),
+        ({"epoch": 5}, "no setting epoch; there are annotations, aux_weight"),
         ({"optimizer": "adam"}, "optimizer must be one of rmsprop, adamw, sgd"),
         ({"size": 160}, "size must be"),
         ({"epochs": "5"}, "epochs must be int"),
         ({"augment": True}, "AugmentConfig must be"),
         ({"flip": "no"}, "flip must be bool"),
         ({"epochs": 0}, "epochs must be at least 1"),
+        ({"micro_batch": 0}, "micro-batch must be at least 1"),
+        ({"shift": 0.1, "crop": [96, 96]}, "shift and crop exclude each other"),
+        ({"crop_max_share": 0.75}, "crop-max-share needs --crop"),
+        ({"class_weights": [1, 2], "balance": "enet"}, "class-weights and balance exclude each other"),
+        ({"ema": 1}, "ema must lie between 0 and 1"),
+        ({"layer_decay": 0}, "layer-decay must lie in 0..1"),
     ],
 )
 def test_flat_settings_that_cannot_be(settings, message):

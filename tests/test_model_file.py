@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import pickle
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from pixelwise.errors import DataError, ModelFileError
-from pixelwise.model_file import ModelHeader, load_model, read_header, save_model
-from pixelwise.models import Architecture, build_model
+from pixelwise.header import Architecture, ModelHeader
+from pixelwise.model_file import load_model, read_header, save_model
+from pixelwise.models import build_model
 from pixelwise.types import Classes, SizePolicy
 
 HEADER = ModelHeader(
@@ -50,6 +52,35 @@ def test_everything_comes_back(model_path: Path, network: torch.nn.Module) -> No
         assert torch.equal(loaded.state_dict()[name], tensor), name
     pictures = torch.rand(1, 3, 20, 30) * 255
     assert torch.equal(loaded(pictures), network.eval()(pictures))
+
+
+def test_half_of_the_bytes(tmp_path: Path, model_path: Path, network: torch.nn.Module) -> None:
+    """Kernels are rounded as `half` rounds them, everything else keeps its bits; computing is in float32."""
+    path = tmp_path / "half.safetensors"
+    save_model(path, network, HEADER, half=True)
+    assert path.stat().st_size < 0.52 * model_path.stat().st_size
+    loaded, header = load_model(path)
+    assert header == HEADER
+    for name, tensor in network.state_dict().items():
+        expected = tensor.half().float() if tensor.dim() > 1 else tensor
+        found = loaded.state_dict()[name]
+        assert found.dtype == tensor.dtype
+        assert torch.equal(found, expected), name
+    # Whole files keep the format that every version reads.
+    assert [_format(file) for file in (model_path, path)] == [1, 2]
+    # Written once more, the same bytes: nothing is lost twice.
+    again = tmp_path / "again.safetensors"
+    save_model(again, loaded, header, half=True)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_what_float16_cannot_hold_is_refused(tmp_path: Path, network: torch.nn.Module) -> None:
+    wild = copy.deepcopy(network)
+    with torch.no_grad():
+        next(p for p in wild.parameters() if p.dim() > 1).view(-1)[0] = 7e4
+    with pytest.raises(ModelFileError, match=r"values beyond 65504, the largest of float16"):
+        save_model(tmp_path / "half.safetensors", wild, HEADER, half=True)
+    assert not (tmp_path / "half.safetensors").exists()
 
 
 def test_channels_last_weights_are_the_same_file(
@@ -102,8 +133,8 @@ def test_a_header_of_any_length_is_no_pickle(tmp_path: Path, network: torch.nn.M
 
 
 def test_a_newer_format_asks_for_an_update(model_path: Path) -> None:
-    _edit_header(model_path, lambda document: document.update(format=2))
-    with pytest.raises(ModelFileError, match="format 2, newer than the 1 read here: update pixelwise"):
+    _edit_header(model_path, lambda document: document.update(format=3))
+    with pytest.raises(ModelFileError, match="format 3, newer than the 2 read here: update pixelwise"):
         load_model(model_path)
 
 
@@ -173,6 +204,12 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path, network:
     with pytest.raises(DataError, match="cannot be written"):
         save_model(tmp_path / "file" / "model.safetensors", network, HEADER)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def _format(path: Path) -> int:
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
+    return json.loads(header["__metadata__"]["pixelwise"])["format"]
 
 
 def _edit_header(path: Path, change) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pixelwise.models import build_model
     from pixelwise.segmenter import Segmenter, evaluate, load
     from pixelwise.training import Run, train
+    from pixelwise.training.tuning import Tuning, tune
     from pixelwise.types import Classes, Sample, Segmentation
 
 __version__ = "0.1.0"
@@ -32,10 +33,12 @@ _HOME = {
     "Segmentation": "pixelwise.types",
     "Segmenter": "pixelwise.segmenter",
     "TrainConfig": "pixelwise.config",
+    "Tuning": "pixelwise.training.tuning",
     "build_model": "pixelwise.models",
     "evaluate": "pixelwise.segmenter",
     "load": "pixelwise.segmenter",
     "train": "pixelwise.training",
+    "tune": "pixelwise.training.tuning",
 }
 
 __all__ = [
@@ -52,10 +55,12 @@ __all__ = [
     "Segmentation",
     "Segmenter",
     "TrainConfig",
+    "Tuning",
     "build_model",
     "evaluate",
     "load",
     "train",
+    "tune",
 ]
 
 

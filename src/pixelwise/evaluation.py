@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from pixelwise.bootstrap import Bootstrap, Interval
 from pixelwise.data.ahead import in_order
 from pixelwise.data.reader import Reader
 from pixelwise.data.resize import resize_mask, resize_picture
@@ -33,17 +34,21 @@ class RankedPicture:
     miou: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The scores of a predictor on a split.
 
     Attributes:
         metrics: Over all pixels of all pictures.
+        miou_interval: 95% bootstrap interval of the mIoU over pictures; None for fewer than two.
+        iou_intervals: The same of each class's IoU; None for an absent class.
         worst: The pictures with the lowest mIoU, lowest first; as many as were asked for.
         pictures: How many were measured.
     """
 
     metrics: Metrics
+    miou_interval: Interval | None
+    iou_intervals: tuple[Interval | None, ...]
     worst: tuple[RankedPicture, ...]
     pictures: int
 
@@ -76,7 +81,7 @@ def evaluate(
     check_classes(predictor.classes, reader.classes)
     if not indices:
         raise DataError(f"{reader.root}: there is no picture to evaluate in this split")
-    confusion = ConfusionMatrix(len(predictor.classes))
+    confusion, bootstrap = ConfusionMatrix(len(predictor.classes)), Bootstrap(len(predictor.classes))
     lowest: list[tuple[float, int, str]] = []  # a heap of the worst so far, the best of them on top
     total = len(indices)
     for done, (index, mask, prediction) in enumerate(
@@ -85,6 +90,7 @@ def evaluate(
         single = ConfusionMatrix(len(predictor.classes))
         single.update(prediction.labels, mask)
         confusion.merge(single)
+        bootstrap.add(single.counts, number=index)
         miou = scores(single.counts, predictor.classes).miou
         if worst and miou is not None:
             heapq.heappush(lowest, (-miou, -index, reader.entries.names[index]))
@@ -93,7 +99,13 @@ def evaluate(
         if on_picture:
             on_picture(done, total)
     ranked = [RankedPicture(-index, name, -miou) for miou, index, name in sorted(lowest, reverse=True)]
-    return Evaluation(scores(confusion.counts, predictor.classes), tuple(ranked), total)
+    return Evaluation(
+        metrics=scores(confusion.counts, predictor.classes),
+        miou_interval=bootstrap.miou(),
+        iou_intervals=tuple(bootstrap.iou()),
+        worst=tuple(ranked),
+        pictures=total,
+    )
 
 
 def predictions(

@@ -12,9 +12,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,49 +20,42 @@ from safetensors.torch import save
 
 from pixelwise.errors import ConfigError, ModelFileError
 from pixelwise.files import write_whole
-from pixelwise.models import Architecture, build_model
-from pixelwise.types import Classes, SizePolicy
+from pixelwise.header import KEY, Architecture, ModelHeader
+from pixelwise.models import build_model
+from pixelwise.models.auxiliary import deployed_arguments, deployed_state
 
-FORMAT = 1
-"""Version of the header. A reader refuses newer ones; older ones it must go on reading."""
+FORMAT = 2
+"""Version of the header: 1 with weights as the network has them, 2 with kernels in float16. The lowest that
+says everything is written; a reader refuses newer ones, and older ones it must go on reading."""
 
-_KEY = "pixelwise"
 _MAX_HEADER = 64 << 20  # bytes; a header of our largest network is below one MiB
 
 
-@dataclass(frozen=True)
-class ModelHeader:
-    """What a model file says of its network besides the weights.
+def save_model(path: Path, network: torch.nn.Module, header: ModelHeader, *, half: bool = False) -> None:
+    """Writes a model file, whole or not at all; auxiliary heads, which serve training only, are left out.
 
-    Attributes:
-        architecture: Name and arguments that `build_model` takes.
-        classes: Names and colours of the train ids.
-        size_policy: How pictures are sized for it.
-        provenance: How it was trained (config, data hash, versions, metrics): plain JSON, for people.
-    """
-
-    architecture: Architecture
-    classes: Classes
-    size_policy: SizePolicy
-    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-def save_model(path: Path, network: torch.nn.Module, header: ModelHeader) -> None:
-    """Writes a model file, whole or not at all.
+    Args:
+        path: The file, `.safetensors`.
+        network: Its weights.
+        header: What is said of it.
+        half: Round kernels to float16, which halves the file; biases and the statistics of batch
+            normalisation, which are small and whose range float16 may not have, stay as they are. The
+            network that is read back computes in float32.
 
     Raises:
+        ModelFileError: A kernel has values that float16 cannot hold.
         DataError: The disk is full, or the folder cannot be written.
     """
     document = {
-        "format": FORMAT,
-        "architecture": {"name": header.architecture.name, "arguments": dict(header.architecture.arguments)},
-        "classes": header.classes.to_json(),
-        "size_policy": dataclasses.asdict(header.size_policy),
-        "provenance": dict(header.provenance),
+        "format": 2 if half else 1,
+        **dataclasses.replace(header, architecture=deployed(header.architecture)).to_json(),
     }
     # Contiguous copies: safetensors knows no strides, so channels_last weights are laid out anew.
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_whole(path, save(tensors, metadata={_KEY: json.dumps(document)}))
+    state = deployed_state(network.state_dict())
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    if half:
+        tensors = {name: _halved(tensor, name) for name, tensor in tensors.items()}
+    write_whole(path, save(tensors, metadata={KEY: json.dumps(document)}))
 
 
 def read_header(path: Path) -> ModelHeader:
@@ -95,6 +86,24 @@ def load_model(path: Path) -> tuple[torch.nn.Module, ModelHeader]:
     return network.eval(), header
 
 
+def deployed(architecture: Architecture) -> Architecture:
+    """Without what serves training only."""
+    return Architecture(architecture.name, deployed_arguments(architecture.arguments))
+
+
+def _halved(tensor: torch.Tensor, name: str) -> torch.Tensor:
+    """A kernel in float16; anything else unchanged."""
+    if tensor.dim() < 2 or tensor.dtype != torch.float32:
+        return tensor
+    rounded = tensor.half()
+    if not torch.equal(rounded.isfinite(), tensor.isfinite()):
+        raise ModelFileError(
+            f"{name} has values beyond {torch.finfo(torch.float16).max:g}, the largest of float16: "
+            "save this network without half"
+        )
+    return rounded
+
+
 def _read_metadata(path: Path) -> str:
     """The JSON text of our header, or a `ModelFileError` that says what the file is instead."""
     if not path.is_file():
@@ -109,12 +118,12 @@ def _read_metadata(path: Path) -> str:
         raise ModelFileError(
             f"{path} is truncated or damaged ({error}): copy or download it again"
         ) from error
-    if _KEY not in metadata:
+    if KEY not in metadata:
         raise ModelFileError(
             f"{path} holds weights but no pixelwise header, so its network and classes are unknown: "
             "use a file that pixelwise wrote"
         )
-    return metadata[_KEY]
+    return metadata[KEY]
 
 
 def _check_is_safetensors(path: Path) -> None:
@@ -144,13 +153,7 @@ def _parse_header(text: str, path: Path) -> ModelHeader:
             raise ModelFileError(
                 f"{path} has format {version}, newer than the {FORMAT} read here: update pixelwise"
             )
-        policy, architecture = document["size_policy"], document["architecture"]
-        return ModelHeader(
-            architecture=Architecture(str(architecture["name"]), dict(architecture["arguments"])),
-            classes=Classes.from_json(document["classes"]),
-            size_policy=SizePolicy(policy["mode"], tuple(policy["size"]), policy.get("decoding", "whole")),
-            provenance=dict(document["provenance"]),
-        )
+        return ModelHeader.from_json(document)
     except (ConfigError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path} has a damaged header ({error}): copy or download it again") from error
 
@@ -167,7 +170,8 @@ def _check_tensors(
             f"({len(missing)} missing, {len(foreign)} unknown)"
         )
     for name, tensor in expected.items():
-        if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
+        halved = tensor.dtype == torch.float32 and found[name].dtype == torch.float16
+        if found[name].shape != tensor.shape or not (halved or found[name].dtype == tensor.dtype):
             raise ModelFileError(
                 f"{path}: {name} is {tuple(found[name].shape)} {found[name].dtype}, "
                 f"but the network needs {tuple(tensor.shape)} {tensor.dtype}"

@@ -26,6 +26,14 @@ def to_json(config: object) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
 
+def flatten(config: object) -> dict[str, Any]:
+    """All settings of a config and of its parts by their own names, as plain JSON values."""
+    flat: dict[str, Any] = {}
+    for name, value in to_json(config).items():
+        flat |= typing.cast("dict[str, Any]", value) if isinstance(value, dict) else {name: value}
+    return flat
+
+
 def from_json(kind: type[T], value: object) -> T:
     """Builds a config of type `kind` from what `to_json` gave.
 

@@ -3,42 +3,73 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 
-from pixelwise.backends.torch import TorchBackend
+from pixelwise.backends import Backend
+from pixelwise.backends.runtimes import Runtime, first_installed, installed, open_runtime
 from pixelwise.config import DataConfig
-from pixelwise.data import open_dataset
-from pixelwise.errors import ConfigError, DataError
-from pixelwise.evaluation import Resolution
-from pixelwise.evaluation import evaluate as evaluate_predictor
+from pixelwise.errors import BackendError, ConfigError, DataError
+from pixelwise.exported import RUNTIMES, is_exported, open_exported
+from pixelwise.fastest import Choice, choose
+from pixelwise.header import Answer, ModelHeader, form_of
 from pixelwise.inference import Predictor, read_input
-from pixelwise.metrics import Metrics
-from pixelwise.model_file import ModelHeader, load_model
 from pixelwise.types import Classes, Segmentation
+
+if TYPE_CHECKING:
+    import torch
+
+    from pixelwise.evaluation import Resolution
+    from pixelwise.metrics import Metrics
+
+BackendName = Literal["auto", "torch", "onnxruntime", "openvino"]
+
+Device = Literal["auto", "cpu", "cuda"]
 
 Picture = str | os.PathLike[str] | npt.NDArray[np.uint8] | Image.Image
 
 
 class Segmenter:
-    """Segments pictures with a trained network.
+    """Segments pictures with a trained network, whatever computes it.
 
     Attributes:
-        network: The `nn.Module`: `(N, 3, H, W)` raw RGB 0..255 in, `(N, K, H, W)` logits out.
-        header: What the model file says of it.
+        header: What the model's file says of it.
         predictor: The path from a picture to its segmentation.
+        choice: Why this backend computes, where it was chosen by measuring.
     """
 
-    def __init__(self, network: torch.nn.Module, header: ModelHeader, *, device: torch.device) -> None:
-        self.network = network
+    def __init__(
+        self,
+        backend: Backend,
+        header: ModelHeader,
+        *,
+        network: torch.nn.Module | None = None,
+        choice: Choice | None = None,
+    ) -> None:
         self.header = header
-        self.predictor = Predictor(TorchBackend(network, device), header.classes, header.size_policy)
+        self.choice = choice
+        self.predictor = Predictor(backend, header.classes, header.size_policy)
+        self._network = network
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """The `nn.Module`: `(N, 3, H, W)` raw RGB 0..255 in, `(N, K, H, W)` logits out.
+
+        Prediction computes with a folded copy of its weights, made when the model was opened: to predict with
+        changed ones, save them and load that file.
+
+        Raises:
+            BackendError: The model was exported, so there is none.
+        """
+        if self._network is None:
+            raise BackendError("an exported model has no torch network: load the run's .safetensors for it")
+        return self._network
 
     @property
     def classes(self) -> Classes:
@@ -69,6 +100,53 @@ class Segmenter:
             image = as_array(picture)
         return self.predictor.predict(image, probabilities=probabilities)
 
+    def save(self, path: str | os.PathLike[str], *, half: bool = False) -> None:
+        """Writes a model file again.
+
+        Args:
+            path: The file, `.safetensors`.
+            half: Round convolution kernels to float16, which halves the file; they are computed with in
+                float32 as before. Evaluate what you wrote: rounding changes the class of some pixels.
+
+        Raises:
+            ModelFileError: A kernel has values that float16 cannot hold.
+            DataError: The disk is full, or the folder cannot be written.
+        """
+        from pixelwise.model_file import save_model
+
+        save_model(Path(path), self.network, self.header, half=half)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        answer: Answer = "logits",
+        resize: bool = True,
+        half: bool = False,
+    ) -> None:
+        """Writes the network for another runtime: `.onnx`, OpenVINO's `.xml` with its `.bin`, `.torchscript`.
+
+        The file takes `(N, H, W, 3) uint8` RGB of any size, answers at that size, and carries classes,
+        colours and size policy; `load` opens the first two again, without torch. Nothing is compared here:
+        `pixelwise export` on the command line writes the same file and proves it on pictures.
+
+        Args:
+            path: The file.
+            answer: `logits` or `probabilities` `(N, K, H, W) float32`, or `labels` `(N, H, W) uint8`.
+            resize: Bring pictures to the network's size inside, and the answer back to theirs, where the
+                model's size policy is `resize`; else the network gets them as they are.
+            half: Float16 weights, in half the bytes.
+
+        Raises:
+            ConfigError: Another ending, or a form that this kind of file does not have.
+            BackendError: A package that writes it is not installed.
+            DataError: The disk is full, or the folder cannot be written.
+        """
+        from pixelwise.export import export
+
+        form = form_of(self.header, answer=answer, resize=resize, precision="half" if half else "float32")
+        export(self.network, self.header, Path(path), form=form)
+
     def evaluate(
         self,
         data: str | os.PathLike[str],
@@ -88,20 +166,111 @@ class Segmenter:
         Raises:
             DataError: The data cannot be read, or has other classes.
         """
+        from pixelwise.data import open_dataset
+        from pixelwise.evaluation import evaluate as evaluate_predictor
+
         dataset = open_dataset(Path(data), config or DataConfig())
         indices = dataset.indices(split)
         return evaluate_predictor(self.predictor, dataset.reader, indices, resolution=resolution).metrics
 
 
-def load(path: str | os.PathLike[str], *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Segmenter:
-    """Opens a model file; nothing else is needed.
+def load(
+    path: str | os.PathLike[str],
+    *,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    backend: BackendName | None = None,
+    threads: int | None = None,
+    compiled: bool = False,
+    batch_size: int = 8,
+) -> Segmenter:
+    """Opens a model file or an exported model; nothing else is needed. An exported one needs no torch.
+
+    Args:
+        path: `.safetensors` of a run, or `.onnx` or `.xml` of an export.
+        device: Where to compute.
+        backend: What computes; torch for a model file and the usual runtime for an exported one where not
+            given. A model file is turned into the runtime's form in memory. `auto` measures what is
+            installed, takes the fastest and remembers it; `Segmenter.choice` says why.
+        threads: Of the runtime on the processor; as many as it has cores where not given.
+        compiled: Through `torch.compile`, for backend torch.
+        batch_size: Pictures per call of the backend.
 
     Raises:
         ModelFileError: Missing, truncated, a pickle, newer than this version, or not a model file.
-        ConfigError: A GPU was asked for and there is none.
+        ConfigError: A GPU was asked for and there is none, or the backend does not fit the file.
+        BackendError: The runtime is not installed, or cannot run the model.
     """
-    network, header = load_model(Path(path))
-    return Segmenter(network, header, device=choose_device(device))
+    path = Path(path)
+    if compiled and backend not in (None, "torch"):
+        raise ConfigError(f"{backend} cannot be compiled: that is for backend torch")
+    if is_exported(path):
+        if backend == "torch" or compiled:
+            raise ConfigError(f"{path} is exported, so torch cannot compute it: take another backend")
+        segmenter = _open_export(path, device, backend, threads, batch_size)
+    else:
+        segmenter = _open_model(path, device, backend, threads, compiled, batch_size)
+    segmenter.predictor.batch_size = batch_size
+    return segmenter
+
+
+def _open_export(
+    path: Path,
+    device: Device,
+    backend: Literal["auto"] | Runtime | None,
+    threads: int | None,
+    batch_size: int,
+) -> Segmenter:
+    if backend != "auto":
+        opened, header = open_exported(path, runtime=backend, device=device, threads=threads)
+        return Segmenter(opened, header)
+    usual = first_installed(RUNTIMES[path.suffix.lower()])
+    first, header = open_exported(path, runtime=usual, device=device, threads=threads)
+    able: dict[str, Callable[[], Backend]] = {
+        name: partial(_opened_export, path, name, device, threads)
+        for name in installed(RUNTIMES[path.suffix.lower()])
+    }
+    able[usual] = lambda: first  # it had to be opened for the header
+    choice, opened = choose(able, header, batch_size=batch_size, place=f"{device} {threads}")
+    return Segmenter(opened, header, choice=choice)
+
+
+def _opened_export(path: Path, name: Runtime, device: Device, threads: int | None) -> Backend:
+    return open_exported(path, runtime=name, device=device, threads=threads)[0]
+
+
+def _open_model(
+    path: Path,
+    device: Device,
+    backend: BackendName | None,
+    threads: int | None,
+    compiled: bool,
+    batch_size: int,
+) -> Segmenter:
+    from pixelwise.backends.torch import FoldedBackend, choose_device
+    from pixelwise.export import onnx_form
+    from pixelwise.graph import capture, simplify
+    from pixelwise.model_file import load_model
+
+    network, header = load_model(path)
+    graph = simplify(capture(network))
+
+    def torch_backend() -> Backend:
+        return FoldedBackend(graph, choose_device(device), compiled=compiled)
+
+    def runtime(name: Runtime) -> Backend:
+        return open_runtime(name, onnx_form(graph, {}), device=device, threads=threads)
+
+    if backend is None or backend == "torch":
+        if threads is not None:
+            raise ConfigError("threads are the runtimes': for torch, torch.set_num_threads sets them")
+        return Segmenter(torch_backend(), header, network=network)
+    if backend != "auto":
+        return Segmenter(runtime(backend), header, network=network)
+    able: dict[str, Callable[[], Backend]] = {"torch": torch_backend}
+    if choose_device(device).type == "cpu":  # what runs on the processor is no match for a GPU
+        able |= {name: partial(runtime, name) for name in installed(("onnxruntime", "openvino"))}
+    choice, opened = choose(able, header, batch_size=batch_size, place=f"{device} {threads}")
+    return Segmenter(opened, header, network=network, choice=choice)
 
 
 def evaluate(
@@ -114,19 +283,6 @@ def evaluate(
 ) -> Metrics:
     """Scores of a model file on labelled pictures; see `load` and `Segmenter.evaluate`."""
     return load(model).evaluate(data, split=split, config=config, resolution=resolution)
-
-
-def choose_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
-    """The device of that name; `auto` is a GPU where there is one.
-
-    Raises:
-        ConfigError: A GPU was asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device cuda was asked for, but torch sees no CUDA GPU: use --device auto")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def as_array(picture: npt.NDArray[np.uint8] | Image.Image) -> npt.NDArray[np.uint8]:

@@ -54,22 +54,23 @@ def keep_large_blocks() -> str:
 def choose_precision(device: torch.device) -> tuple[torch.dtype, str]:
     """The type to compute in under autocast, and why.
 
-    bfloat16 only where the hardware multiplies it: elsewhere it is emulated, and slower than float32.
+    bfloat16 only where the hardware multiplies it: elsewhere it is emulated, and slower than float32. GPUs
+    before it that have tensor cores take float16.
 
     Returns:
-        `torch.bfloat16` or `torch.float32`, and the reason, for the log.
+        `torch.bfloat16`, `torch.float16` or `torch.float32`, and the reason, for the log.
     """
     import torch
 
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
         name = torch.cuda.get_device_name(device)
+        known = f"{name} (compute capability {major}.{minor})"
         if major >= 8:
-            return torch.bfloat16, f"bfloat16: {name} computes it (compute capability {major}.{minor})"
-        return (
-            torch.float32,
-            f"float32: {name} has no bfloat16 units (compute capability {major}.{minor} < 8.0)",
-        )
+            return torch.bfloat16, f"bfloat16: {known} computes it"
+        if major == 7:
+            return torch.float16, f"float16: {known} has tensor cores for it, and none for bfloat16"
+        return torch.float32, f"float32: {known} has no tensor cores"
     if device.type != "cpu":
         return torch.float32, f"float32: bfloat16 is not tried on {device.type}"
     found = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in _processor_flags()]

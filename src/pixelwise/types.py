@@ -204,7 +204,8 @@ class Segmentation:
     def save(self, path: Path | str) -> Path:
         """Writes `.mask()` as a palette PNG and returns the path."""
         target = Path(path)
-        self.mask().save(target, format="PNG")
+        # A third of the time of the default level, for a third more bytes.
+        self.mask().save(target, format="PNG", compress_level=3)
         return target
 
 

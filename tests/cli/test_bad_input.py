@@ -19,8 +19,9 @@ from PIL import Image
 
 from pixelwise import files
 from pixelwise.cli import main
-from pixelwise.model_file import ModelHeader, save_model
-from pixelwise.models import Architecture, build_model
+from pixelwise.header import Architecture, ModelHeader
+from pixelwise.model_file import save_model
+from pixelwise.models import build_model
 from pixelwise.types import Classes, SizePolicy
 
 SMALL = ["--size", "32", "32", "--epochs", "1", "--batch-size", "4", "--no-cache"]

@@ -30,7 +30,7 @@ def test_a_run_says_everything_that_is_needed_to_repeat_it(run: Path, shared_dat
     files = {p.name for p in run.iterdir()}
     assert files == {
         *("config.json", "provenance.json", "best.safetensors", "last.safetensors", "checkpoint.safetensors"),
-        *("history.csv", "curves.png", "tensorboard"),
+        *("history.csv", "curves.png", "tensorboard", "examples"),
     }
     config = json.loads((run / "config.json").read_text())
     assert config["data"] == str(shared_data_folder)
@@ -45,6 +45,10 @@ def test_a_run_says_everything_that_is_needed_to_repeat_it(run: Path, shared_dat
     assert all(0 < float(row["train_loss"]) < 100 for row in rows)
     assert Image.open(run / "curves.png").size[0] > 400
     assert list((run / "tensorboard").glob("events.out.tfevents.*"))
+    assert [path.name for path in sorted((run / "examples").iterdir())] == [
+        "epoch-0001.png",
+        "epoch-0002.png",
+    ]
 
 
 def test_validation_is_evaluation_at_the_networks_size(
@@ -94,6 +98,21 @@ def test_one_mask_at_every_step(run: Path, shared_data_folder: Path, tmp_path: P
         assert np.array_equal(by_path.labels, other)
     assert by_path.classes.names == ("ground", "box")
     assert sum(by_path.area().values()) == pytest.approx(1)
+
+
+def test_predict_without_overlays_writes_the_same_masks(
+    run: Path, shared_data_folder: Path, tmp_path: Path
+) -> None:
+    photos = str(shared_data_folder / "images")
+    model = str(run / "best.safetensors")
+    assert main(["predict", model, photos, "--out", str(tmp_path / "with")]) == 0
+    assert main(["predict", model, photos, "--out", str(tmp_path / "without"), "--no-overlays"]) == 0
+    masks = [sorted((tmp_path / name / "masks").iterdir()) for name in ("with", "without")]
+    assert len(masks[0]) == 12
+    assert [m.name for m in masks[0]] == [m.name for m in masks[1]]
+    for pair in zip(*masks, strict=True):
+        assert np.array_equal(*(np.asarray(Image.open(mask)) for mask in pair))
+    assert not (tmp_path / "without" / "overlays").exists()
 
 
 def test_predict_writes_masks_overlays_and_probabilities(run: Path, tmp_path: Path) -> None:

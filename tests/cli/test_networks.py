@@ -70,7 +70,7 @@ def test_dropout_does_not_spoil_a_resume(name: str, shared_data_folder: Path, tm
 def test_pretrained_weights_from_the_command_line(shared_data_folder: Path, tmp_path: Path) -> None:
     assert train(shared_data_folder, tmp_path, "deeplabv3plus", [], "--weights", str(REAL)) == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert config["train"]["weights"] == str(REAL)
+    assert config["train"]["weights"] == str(REAL.resolve())
     model = pw.load(tmp_path / "run" / "best.safetensors")
     arguments = model.network.architecture.arguments  # pyright: ignore[reportAttributeAccessIssue]
     assert arguments["normalisation"] == "imagenet"  # pyright: ignore

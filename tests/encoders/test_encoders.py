@@ -13,6 +13,8 @@ from pixelwise.errors import ConfigError
 CHANNELS = {
     "mobilenet_v1": (64, 128, 256, 512, 1024),
     "mobilenet_v2": (16, 24, 32, 96, 320),
+    "resnet18": (64, 64, 128, 256, 512),
+    "resnet34": (64, 64, 128, 256, 512),
     "vgg16": (64, 128, 256, 512, 512),
     "vgg16_bn": (64, 128, 256, 512, 512),
 }
@@ -20,6 +22,9 @@ CHANNELS = {
 PARAMETERS = {
     "mobilenet_v1": 3_206_976,
     "mobilenet_v2": 1_811_712,
+    # torchvision counts 11,689,512 and 21,797,672 with their classifiers of 512 x 1000 + 1000.
+    "resnet18": 11_689_512 - 513_000,
+    "resnet34": 21_797_672 - 513_000,
     "vgg16": 14_714_688,
     "vgg16_bn": 14_714_688 + 2 * 4_224,
 }
@@ -124,7 +129,7 @@ def test_arithmetic_decides_where_a_stride_looks() -> None:
         (
             "resnet50",
             {},
-            "there is no encoder 'resnet50'; there are mobilenet_v1, mobilenet_v2, vgg16, vgg16_bn",
+            "there is no encoder 'resnet50'; there are mobilenet_v1, mobilenet_v2, resnet18, ",
         ),
         ("vgg16", {"alpha": 0.5}, "encoder vgg16 has no argument alpha; it has in_channels, activation"),
         ("mobilenet_v1", {"alpha": 0}, "alpha must be above 0"),

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixelwise.encoders import build_encoder, pretrained
 from pixelwise.encoders.pretrained import (
@@ -23,7 +23,8 @@ from pixelwise.encoders.pretrained import (
     read_pretrained,
 )
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.model_file import ModelHeader, save_model
+from pixelwise.header import ModelHeader
+from pixelwise.model_file import save_model
 from pixelwise.models import build_model
 from pixelwise.types import Classes, SizePolicy
 
@@ -110,7 +111,7 @@ def test_arguments_that_contradict_the_weights() -> None:
     with pytest.raises(ConfigError, match=r"stem\.conv\.weight is .*; its width \(alpha\) must be that"):
         build(encoder_arguments={"alpha": 0.5})
     with pytest.raises(
-        ConfigError, match=r"no tensor has a name of torchvision's vgg16_bn \(features\.0…\); it holds"
+        ConfigError, match="no tensor has a name of torchvision's vgg16_bn; it holds features"
     ):
         build_model("segnet", num_classes=2, weights=str(REAL))
     with pytest.raises(ConfigError, match="no foreign weights can be read for mobilenet_v1"):
@@ -174,6 +175,76 @@ def test_vgg16_from_torchvisions_names(name: str, ending: str, tmp_path: Path) -
         ours = encoder.eval()(picture(32, 64))  # pyright: ignore[reportAttributeAccessIssue]
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def torchvision_resnet18() -> tuple[dict[str, Tensor], list[str]]:
+    """Drawn weights under torchvision's names, classifier included, and the names of its blocks."""
+    generator = torch.Generator().manual_seed(3)
+    weights: dict[str, Tensor] = {}
+
+    def conv(name: str, *shape: int) -> None:
+        weights[f"{name}.weight"] = (
+            torch.randn(shape, generator=generator) / (shape[1] * shape[2] ** 2) ** 0.5
+        )
+
+    def norm(name: str, channels: int) -> None:
+        weights[f"{name}.weight"] = 0.5 + torch.rand(channels, generator=generator)
+        for part in ("bias", "running_mean"):
+            weights[f"{name}.{part}"] = 0.1 * torch.randn(channels, generator=generator)
+        weights[f"{name}.running_var"] = 0.5 + torch.rand(channels, generator=generator)
+
+    conv("conv1", 64, 3, 7, 7)
+    norm("bn1", 64)
+    blocks, before = [], 64
+    for layer, width in enumerate((64, 128, 256, 512), start=1):
+        for place in range(2):
+            name = f"layer{layer}.{place}"
+            blocks.append(name)
+            conv(f"{name}.conv1", width, before, 3, 3)
+            norm(f"{name}.bn1", width)
+            conv(f"{name}.conv2", width, width, 3, 3)
+            norm(f"{name}.bn2", width)
+            if width != before:
+                conv(f"{name}.downsample.0", width, before, 1, 1)
+                norm(f"{name}.downsample.1", width)
+            before = width
+    weights["fc.weight"], weights["fc.bias"] = torch.zeros(1000, 512), torch.zeros(1000)
+    return weights, blocks
+
+
+def test_resnet18_from_torchvisions_names(tmp_path: Path) -> None:
+    """Against a forward pass written from the published names alone."""
+    weights, blocks = torchvision_resnet18()
+
+    def norm(x: Tensor, name: str) -> Tensor:
+        mean, var, scale, shift = (
+            weights[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        return F.batch_norm(x, mean, var, scale, shift, eps=1e-5)
+
+    x = picture(64, 96)
+    expected = [norm(F.conv2d(x, weights["conv1.weight"], stride=2, padding=3), "bn1").relu()]
+    y = F.max_pool2d(expected[0], 3, 2, 1)
+    for name in blocks:
+        stride = 2 if f"{name}.downsample.0.weight" in weights else 1
+        z = norm(F.conv2d(y, weights[f"{name}.conv1.weight"], stride=stride, padding=1), f"{name}.bn1").relu()
+        z = norm(F.conv2d(z, weights[f"{name}.conv2.weight"], padding=1), f"{name}.bn2")
+        if stride == 2:
+            y = norm(F.conv2d(y, weights[f"{name}.downsample.0.weight"], stride=2), f"{name}.downsample.1")
+        y = (y + z).relu()
+        if name.endswith(".1"):
+            expected.append(y)
+    path = tmp_path / "resnet18.pth"
+    torch.save(weights, path)
+    encoder = build_encoder("resnet18")
+    assert isinstance(encoder, nn.Module)
+    published = read_pretrained("resnet18", str(path))
+    assert published.normalisation == "imagenet"
+    load_pretrained(encoder, published)
+    with torch.no_grad():
+        features = encoder.eval()(x)
+    for found, wanted in zip(features, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4 * wanted.abs().max().item())
 
 
 def test_the_first_layer_for_other_channels() -> None:

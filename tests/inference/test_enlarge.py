@@ -72,3 +72,12 @@ def test_enlarging_agrees_with_torch(size: tuple[int, int]) -> None:
         torch.from_numpy(p)[None], size=size, mode="bilinear", align_corners=False
     )[0]
     np.testing.assert_allclose(enlarge(p, size), expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 21, 255])
+def test_the_winner_is_that_of_argmax(count: int) -> None:
+    """Few values, so that most pixels have their largest more than once: the lowest id wins."""
+    values = np.random.default_rng(count).integers(0, 4, (count, 13, 17)).astype(np.float32)
+    labels, confidence = decide(values, (13, 17))
+    assert np.array_equal(labels, values.argmax(0))
+    assert np.array_equal(confidence, values.max(0))

@@ -6,7 +6,8 @@ import pytest
 from torch import nn
 
 from pixelwise.errors import ConfigError
-from pixelwise.models import Architecture, build_model
+from pixelwise.header import Architecture
+from pixelwise.models import build_model
 
 
 def test_unknown_network_names_the_closest() -> None:

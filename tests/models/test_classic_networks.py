@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pixelwise.errors import ConfigError
 from pixelwise.models import build_model
 from pixelwise.models.summary import count_parameters, summarize
-from pixelwise.models.unet import valid_input
+from pixelwise.models.unet import VALID_FRAME
 
 
 def pictures(n: int, height: int, width: int) -> Tensor:
@@ -133,11 +133,11 @@ def test_unet_as_published() -> None:
 
 
 def test_valid_sizes() -> None:
-    assert valid_input(388) == 572
-    assert valid_input(389) == 588
-    assert valid_input(1) == valid_input(4) == 188
+    assert VALID_FRAME.side(388) == 572
+    assert VALID_FRAME.side(389) == 588
+    assert VALID_FRAME.side(1) == VALID_FRAME.side(4) == 188
     for size in range(1, 600):
-        side = valid_input(size)
+        side = VALID_FRAME.side(size)
         for _ in range(4):
             side -= 4
             assert side % 2 == 0

@@ -3,73 +3,21 @@
 from __future__ import annotations
 
 import copy
-import functools
 import json
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
 
+from drawn_networks import CASES, CLASSES, build, fresh, pictures
 from pixelwise.models import MODELS, build_model
-
-CLASSES = 4
-
-CASES: dict[str, tuple[str, dict[str, object]]] = {
-    "unet-xception": ("unet-xception", {}),
-    "unet-xception-transposed": ("unet-xception", {"upsampling": "transposed"}),
-    "mobilenet-segnet": ("mobilenet-segnet", {}),
-    "mobilenet-segnet-f5": ("mobilenet-segnet", {"level": 5, "n_up": 5, "alpha": 0.25}),
-    "segnet": ("segnet", {}),
-    "fcn-32s": ("fcn-32s", {"head": "light"}),
-    "fcn-16s": ("fcn-16s", {"head": "light", "encoder": "mobilenet_v1"}),
-    "fcn-8s": ("fcn-8s", {"head": "light", "upsampling": "bilinear"}),
-    "fcn-8s-mobilenet": ("fcn-8s", {"head": "light", "encoder": "mobilenet_v2"}),
-    "unet": ("unet", {"width": 16}),
-    "unet-valid": ("unet", {"width": 8, "padding": "valid", "batch_norm": True}),
-    "unet-indices": ("unet", {"width": 8, "upsampling": "unpool-indices"}),
-    "unet-mobilenet": ("unet", {"encoder": "mobilenet_v2", "upsampling": "nearest"}),
-    "deeplabv3plus": ("deeplabv3plus", {}),
-    "deeplabv3plus-16": ("deeplabv3plus", {"output_stride": 16, "encoder_arguments": {"alpha": 0.5}}),
-}
-"""Every network, at its published size where that is quick, and its choices where they change the graph."""
+from pixelwise.models.auxiliary import forward_with_auxiliary
 
 every_model = pytest.mark.parametrize("name", CASES)
 
 
 def test_every_network_is_tested() -> None:
     assert {name for name, _ in CASES.values()} == set(MODELS)
-
-
-def pictures(n: int, height: int, width: int, *, seed: int = 0) -> Tensor:
-    """Raw RGB, `(N, 3, H, W) float32` in 0..255."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (n, 3, height, width), generator=generator).float()
-
-
-def fresh(case: str, *, seed: int) -> nn.Module:
-    name, arguments = CASES[case]
-    return build_model(name, num_classes=CLASSES, arguments=arguments, seed=seed)
-
-
-@functools.cache
-def _trained(case: str, seed: int) -> nn.Module:
-    """A network as after some training: statistics of a few pictures, no layer that is still at zero."""
-    network = fresh(case, seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = None  # a plain mean over what it sees
-        for parameter in network.parameters():
-            if parameter.ndim > 1 and not parameter.any():  # FCN scores begin at zero
-                parameter.normal_(0, 0.05, generator=generator)
-        network.train()(pictures(4, 64, 64, seed=9))
-    return network.eval()
-
-
-def build(case: str, *, seed: int = 0) -> nn.Module:
-    return copy.deepcopy(_trained(case, seed))
 
 
 @every_model
@@ -112,7 +60,8 @@ def test_channels_last_changes_rounding_only(name: str) -> None:
 @every_model
 def test_gradients_reach_every_parameter(name: str) -> None:
     network = build(name).train()
-    network(pictures(2, 48, 80)).square().mean().backward()
+    heads = forward_with_auxiliary(network, pictures(2, 48, 80))
+    torch.stack([logits.square().mean() for logits in heads]).sum().backward()
     trained = [(k, p) for k, p in network.named_parameters() if p.requires_grad]
     for key, parameter in trained:
         assert parameter.grad is not None, key

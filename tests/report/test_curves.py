@@ -11,7 +11,7 @@ from pixelwise.report.history import HistoryRow
 NAN = float("nan")
 
 
-def row(epoch, *, train_loss=0.5, val_loss=0.6, val_miou=0.7, lr=1e-3):
+def row(epoch, *, train_loss=0.5, val_loss=0.6, val_miou=0.7, average_miou=None, lr=1e-3):
     return HistoryRow(
         epoch=epoch,
         step=22 * epoch,
@@ -21,6 +21,7 @@ def row(epoch, *, train_loss=0.5, val_loss=0.6, val_miou=0.7, lr=1e-3):
         val_miou=val_miou,
         val_pixel_accuracy=0.9,
         val_iou=(0.7, None),
+        average_miou=average_miou,
         images_per_second=51.25,
         wait_share=0.0,
         seconds=13.5,
@@ -37,8 +38,9 @@ def row(epoch, *, train_loss=0.5, val_loss=0.6, val_miou=0.7, lr=1e-3):
         [row(1), row(2, val_loss=NAN, train_loss=float("inf")), row(3)],
         [row(1, val_loss=NAN, train_loss=NAN, lr=0.0)],
         [row(e, val_loss=1e9) for e in range(1, 4)],
+        [row(e, val_miou=e / 50, average_miou=e / 40) for e in range(1, 31)],
     ],
-    ids=["none", "one", "many", "gap", "nothing finite", "huge"],
+    ids=["none", "one", "many", "gap", "nothing finite", "huge", "average"],
 )
 def test_draws(tmp_path, rows):
     path = tmp_path / "curves.png"

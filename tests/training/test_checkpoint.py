@@ -10,7 +10,8 @@ import torch
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ModelFileError
 from pixelwise.report.history import HistoryRow
-from pixelwise.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from pixelwise.training.average import WeightAverage
+from pixelwise.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from pixelwise.training.optim import build_optimizer
 
 ROW = HistoryRow(
@@ -51,16 +52,24 @@ def test_going_on_from_a_checkpoint_is_going_on(tmp_path: Path, name: str) -> No
         _step(network, optimizer, seed)
     progress = Progress(epoch=2, step=3, loss_sum=0.1 + 0.2, rows=[ROW], best_epoch=1)
     path = tmp_path / "checkpoint.safetensors"
-    save_checkpoint(path, network, optimizer, progress)
+    average, scaler = WeightAverage(network, 0.9), torch.amp.GradScaler("cpu", init_scale=512.0)  # pyright: ignore[reportPrivateImportUsage]
+    _step(network, optimizer, 3)
+    average.update(network, 7)
+    save_checkpoint(path, State(network, optimizer, average, scaler), progress)
 
     other = _network()
     other_optimizer = build_optimizer(other, config)
-    assert load_checkpoint(path, other, other_optimizer) == progress
-    for seed in range(3, 6):
-        _step(network, optimizer, seed)
-        _step(other, other_optimizer, seed)
-    for key, tensor in network.state_dict().items():
-        assert torch.equal(tensor, other.state_dict()[key]), key
+    other_average = WeightAverage(other, 0.9)
+    other_scaler = torch.amp.GradScaler("cpu")  # pyright: ignore[reportPrivateImportUsage]
+    assert load_checkpoint(path, State(other, other_optimizer, other_average, other_scaler)) == progress
+    assert other_scaler.get_scale() == 512.0
+    for seed in range(4, 6):
+        for one, its, mean in ((network, optimizer, average), (other, other_optimizer, other_average)):
+            _step(one, its, seed)
+            mean.update(one, seed)
+    for one, two in ((network, other), (average.network, other_average.network)):
+        for key, tensor in one.state_dict().items():
+            assert torch.equal(tensor, two.state_dict()[key]), key
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
@@ -69,13 +78,13 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     _step(network, optimizer, 0)
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(ModelFileError, match="no checkpoint to resume from"):
-        load_checkpoint(path, network, optimizer)
-    save_checkpoint(path, network, optimizer, Progress())
+        load_checkpoint(path, State(network, optimizer))
+    save_checkpoint(path, State(network, optimizer), Progress())
     smaller = torch.nn.Conv2d(3, 8, 3)
     with pytest.raises(ModelFileError, match="does not fit this run"):
-        load_checkpoint(path, smaller, build_optimizer(smaller, TrainConfig()))
+        load_checkpoint(path, State(smaller, build_optimizer(smaller, TrainConfig())))
     content = path.read_bytes()
     for length in (0, 5, 100, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:length])
         with pytest.raises(ModelFileError, match="damaged"):
-            load_checkpoint(path, network, optimizer)
+            load_checkpoint(path, State(network, optimizer))

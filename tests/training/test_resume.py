@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 EPOCHS, STEPS = 3, 4  # 10 training pictures in batches of 3
+VALIDATIONS = 2  # after the second epoch and the last
 SETTINGS = [
     *(
         "--size",
@@ -31,6 +32,7 @@ SETTINGS = [
     ),
     *("--flip", "--scale", "0.7", "1.4", "--rotate", "20", "--shift", "0.1", "--colour", "0.4"),
     *("--schedule", "cosine", "--warmup-steps", "2", "--weight-decay", "1e-4", "--clip-norm", "5"),
+    *("--ema", "0.9", "--micro-batch", "2", "--validate-every", "2"),
     *("--checkpoint-seconds", "0"),
 ]
 
@@ -90,7 +92,7 @@ def _position(checkpoint: Path) -> tuple[int, int]:
 
 
 def _assert_same_weights(run: Path, expected: Path) -> None:
-    for name in ("last.safetensors", "best.safetensors"):
+    for name in ("last.safetensors", "best.safetensors", "average.safetensors"):
         found, wanted = load_file(run / name), load_file(expected / name)
         assert found.keys() == wanted.keys()
         for key, tensor in wanted.items():
@@ -118,7 +120,7 @@ def test_kill_twice_and_resume(
     assert "resuming" in output
     _assert_same_weights(run, expected)
     rows = [(path / "history.csv").read_text().splitlines() for path in (run, expected)]
-    assert len(rows[0]) == EPOCHS + 1
+    assert len(rows[0]) == 1 + VALIDATIONS
     # Epoch, step, learning rate, losses and scores agree to the last digit; only the timings may differ.
     cut = [[",".join(line.split(",")[:7]) for line in lines] for lines in rows]
     assert cut[0] == cut[1]

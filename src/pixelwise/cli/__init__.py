@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the answer is "no", 2 wrong use or bad input, 130 interrup
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -16,12 +17,16 @@ from pixelwise.cli.convert import Convert
 from pixelwise.cli.demo import Demo
 from pixelwise.cli.download import Download
 from pixelwise.cli.evaluate import Evaluate
+from pixelwise.cli.export import Export
+from pixelwise.cli.flags import given_settings
 from pixelwise.cli.import_keras import ImportKeras
 from pixelwise.cli.models import Models
 from pixelwise.cli.predict import Predict
+from pixelwise.cli.show_augment import ShowAugment
 from pixelwise.cli.summary import Summary
 from pixelwise.cli.terminal import complain
 from pixelwise.cli.train import Train
+from pixelwise.cli.tune import Tune
 from pixelwise.errors import PixelwiseError
 
 _Command = (
@@ -29,8 +34,11 @@ _Command = (
     | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Summary, tyro.conf.subcommand("summary")]
     | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[ShowAugment, tyro.conf.subcommand("show-augment")]
+    | Annotated[Tune, tyro.conf.subcommand("tune")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Download, tyro.conf.subcommand("download")]
     | Annotated[ImportKeras, tyro.conf.subcommand("import-keras")]
@@ -49,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args=arguments,
             config=(tyro.conf.OmitArgPrefixes,),
         )
+        if isinstance(command, Train):
+            words = sys.argv[1:] if arguments is None else arguments
+            command = dataclasses.replace(command, given=given_settings(words))
         return command.run()
     except KeyboardInterrupt:
         complain("interrupted")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
 from pixelwise.config import DataConfig
+
+if TYPE_CHECKING:
+    from pixelwise.bootstrap import Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,11 @@ class Evaluate:
     """Compare at each photo's own size, or at the network's as validation in training does."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
+    backend: Literal["auto", "torch", "onnxruntime", "openvino"] | None = None
+    """What computes; where not given torch for a run's model file, for an export its usual runtime; auto
+    takes the fastest that is installed and remembers what it measured."""
+    compile: bool = False
+    """Compile torch's work; takes a minute, and pays on GPUs at most."""
     json: bool = False
     """Print the result for machines."""
     out: Path | None = None
@@ -43,8 +51,10 @@ class Evaluate:
         from pixelwise.evaluation import evaluate
         from pixelwise.segmenter import load
 
-        segmenter = load(self.model, device=self.device)
+        segmenter = load(self.model, device=self.device, backend=self.backend, compiled=self.compile)
         with Display() as display:
+            if segmenter.choice is not None:
+                display.note(str(segmenter.choice))
             dataset = open_dataset(self.data, self.config)
             for note in dataset.notes:
                 display.note(note)
@@ -62,6 +72,8 @@ class Evaluate:
             "split": self.split,
             "resolution": self.resolution,
             "pictures": result.pictures,
+            "miou_interval": _ends(result.miou_interval),
+            "iou_intervals": [_ends(interval) for interval in result.iou_intervals],
             **result.metrics.to_json(),
         }
         if self.out is not None:
@@ -72,4 +84,13 @@ class Evaluate:
             where = "each photo's size" if self.resolution == "photo" else "the network's size"
             title = f"{result.pictures} pictures ({self.split}), at {where}"
             print_metrics(result.metrics, title=title, confusion=True)
+            if result.miou_interval is not None:
+                low, high = (100 * end for end in _ends(result.miou_interval) or ())
+                print(
+                    f"mIoU would lie in {low:.2f} to {high:.2f} for 95% of such sets of pictures (bootstrap)"
+                )
         return 0
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]

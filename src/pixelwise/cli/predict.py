@@ -38,6 +38,8 @@ class Predict:
     """Picture files, folders or quoted patterns; with --compare the folder of a labelled data set."""
     out: Path = Path("predictions")
     """Folder for the results: masks/, overlays/, probabilities/, compare/."""
+    overlays: bool = True
+    """Write overlays too; they take as long as a small network."""
     probabilities: bool = False
     """Also write the probability of every class as NumPy float16 arrays (K, H, W)."""
     compare: bool = False
@@ -50,6 +52,11 @@ class Predict:
     """Photos per call of the network."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
+    backend: Literal["auto", "torch", "onnxruntime", "openvino"] | None = None
+    """What computes; where not given torch for a run's model file, for an export its usual runtime; auto
+    takes the fastest that is installed and remembers what it measured."""
+    compile: bool = False
+    """Compile torch's work; takes a minute, and pays on GPUs at most."""
     json: bool = False
     """Print the result for machines."""
     config: DataConfig = field(default_factory=DataConfig)
@@ -67,24 +74,39 @@ class Predict:
         from pixelwise.cli.terminal import Display
         from pixelwise.segmenter import load
 
-        segmenter = load(self.model, device=self.device)
-        segmenter.predictor.batch_size = self.batch_size
+        segmenter = load(
+            self.model,
+            device=self.device,
+            backend=self.backend,
+            compiled=self.compile,
+            batch_size=self.batch_size,
+        )
         with Display() as display:
+            if segmenter.choice is not None:
+                display.note(str(segmenter.choice))
             return self._compare(segmenter, display) if self.compare else self._photos(segmenter, display)
 
     def _photos(self, segmenter: Segmenter, display: Display) -> int:
         from pixelwise.cli.terminal import complain, print_json
+        from pixelwise.data.ahead import in_order
         from pixelwise.inference.photos import find_photos, read_photos
 
         photos = find_photos(self.photos)
-        self._make_folders("masks", "overlays", *(["probabilities"] if self.probabilities else []))
+        self._make_folders(
+            "masks",
+            *(["overlays"] if self.overlays else []),
+            *(["probabilities"] if self.probabilities else []),
+        )
         failed: list[str] = []
         waiting: list[Photo] = []
         results: list[dict[str, Any]] = []
 
         def images() -> Iterator[Input]:
             for photo, pixels in read_photos(
-                photos, segmenter.predictor.size_policy, workers=self.config.workers
+                photos,
+                segmenter.predictor.size_policy,
+                whole=self.overlays,
+                workers=self.config.workers,
             ):
                 if isinstance(pixels, DataError):
                     complain(str(pixels))
@@ -93,26 +115,33 @@ class Predict:
                     waiting.append(photo)
                     yield pixels
 
-        for segmentation in segmenter.predictor.predict_many(images(), probabilities=self.probabilities):
-            photo = waiting.pop(0)
-            results.append(self._write(photo, segmentation))
+        answered = segmenter.predictor.predict_many(images(), probabilities=self.probabilities)
+        # Written by threads while the network computes the next; `waiting` is read where it is filled.
+        pairs = ((waiting.pop(0), segmentation) for segmentation in answered)
+        for result in in_order(self._write, pairs, workers=self.config.workers):
+            results.append(result)
             display.work("predicting", len(results) + len(failed), len(photos))
         if self.json:
             print_json({"out": str(self.out), "photos": results, "failed": failed})
         else:
             print(f"{len(results)} of {len(photos)} photos")
-            print(f"masks     {self.out / 'masks'}\noverlays  {self.out / 'overlays'}")
+            print(f"masks     {self.out / 'masks'}")
+            if self.overlays:
+                print(f"overlays  {self.out / 'overlays'}")
         return 2 if failed else 0
 
-    def _write(self, photo: Photo, segmentation: Segmentation) -> dict[str, Any]:
+    def _write(self, answered: tuple[Photo, Segmentation]) -> dict[str, Any]:
         """The files of one photo; returns what `--json` says of it."""
+        photo, segmentation = answered
         mask = self.out / "masks" / f"{photo.name}.png"
-        overlay = self.out / "overlays" / f"{photo.name}.jpg"
-        files = {"photo": str(photo.path), "mask": str(mask), "overlay": str(overlay)}
+        files = {"photo": str(photo.path), "mask": str(mask)}
         mask.parent.mkdir(parents=True, exist_ok=True)
-        overlay.parent.mkdir(parents=True, exist_ok=True)
         segmentation.save(mask)
-        segmentation.overlay().save(overlay, quality=92)
+        if self.overlays:
+            overlay = self.out / "overlays" / f"{photo.name}.jpg"
+            overlay.parent.mkdir(parents=True, exist_ok=True)
+            segmentation.overlay().save(overlay, quality=92)
+            files["overlay"] = str(overlay)
         if segmentation.probabilities is not None:
             import numpy as np
 

@@ -97,6 +97,7 @@ class Display:
         self.console.print(
             f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  loss {row.train_loss:.4f}  "
             f"val loss {row.val_loss:.4f}  val mIoU {100 * row.val_miou:.2f}%  "
+            f"{'' if row.average_miou is None else f'average {100 * row.average_miou:.2f}%  '}"
             f"{row.images_per_second:5.1f} images/s  {duration(row.seconds)}"
             f"{'  [green]best[/]' if best else ''}"
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, Suppress, arg
 
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError
@@ -26,8 +26,14 @@ class Train:
     """Folder for the model files, the history and the checkpoint."""
     resume: Path | None = None
     """Go on with the run in this folder, with its own data and settings; --epochs may be raised."""
+    plan: bool = False
+    """Propose settings for this data and machine, with reasons and the command to run; train nothing."""
+    memory: float | None = None
+    """GiB that --plan may plan with; 80% of what is free where not given."""
     json: bool = False
     """Print the result for machines."""
+    given: Suppress[frozenset[str]] = frozenset()
+    """Names of the settings that the command line names."""
     config: TrainConfig = field(default_factory=TrainConfig)
 
     def run(self) -> int:
@@ -36,6 +42,17 @@ class Train:
         from pixelwise import torch_runtime
 
         torch_runtime.keep_large_blocks()  # before torch allocates anything
+        if self.plan:
+            from pixelwise.cli.plan import run_plan
+
+            return run_plan(
+                self.data or Path(),
+                self.config,
+                out=self.out,
+                given=self.given,
+                memory_gib=self.memory,
+                json=self.json,
+            )
 
         from pixelwise import training
         from pixelwise.cli.results import print_metrics
@@ -67,6 +84,10 @@ class Train:
     def _check(self) -> None:
         if self.resume is None and self.data is None:
             raise ConfigError("train needs the folder of your labelled pictures: pixelwise train DATA")
+        if self.memory is not None and not self.plan:
+            raise ConfigError("--memory is for --plan: training takes what it needs")
+        if self.plan and self.resume is not None:
+            raise ConfigError("--plan is for a new run, so --resume cannot be given beside it")
         if self.resume is None:
             return
         default = TrainConfig()

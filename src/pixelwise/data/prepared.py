@@ -74,6 +74,14 @@ class Prepared:
         """Picture `(H, W, 3) uint8` and mask `(H, W) uint8`; read-only where they come from the cache."""
         return self.source.pair(int(self.indices[position]))
 
+    def pixels_where_present(self) -> npt.NDArray[np.int64]:
+        """`(K,)`: for each class, the labelled pixels of all pictures that have it; reads every mask."""
+        totals = np.zeros_like(self.class_counts)
+        for position in range(len(self)):
+            pixels = np.bincount(self.masks(position).ravel(), minlength=256)[: len(totals)]
+            totals[pixels > 0] += pixels.sum()
+        return totals
+
     def images(self, position: int) -> npt.NDArray[np.uint8]:
         """The picture of `pair`."""
         return self.pair(position)[0]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pixelwise.encoders.mobilenet_v1 import MobileNetV1
 from pixelwise.encoders.mobilenet_v2 import MobileNetV2
+from pixelwise.encoders.resnet import resnet18, resnet34
 from pixelwise.encoders.vgg16 import VGG16
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation
@@ -30,6 +31,10 @@ class Encoder(Protocol):
         """`(N, C, H, W)` normalised to maps `(N, channels[i], H / strides[i], W / strides[i])`."""
         ...
 
+    def stages(self) -> list[list[nn.Module]]:
+        """The layers by the feature that they lead to, finest first; every parameter lies in one of them."""
+        ...
+
 
 def vgg16(*, in_channels: int = 3, activation: Activation = "relu") -> nn.Module:
     """VGG16 without batch normalisation, as published."""
@@ -44,6 +49,8 @@ def vgg16_bn(*, in_channels: int = 3, activation: Activation = "relu") -> nn.Mod
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "mobilenet_v1": MobileNetV1,
     "mobilenet_v2": MobileNetV2,
+    "resnet18": resnet18,
+    "resnet34": resnet34,
     "vgg16": vgg16,
     "vgg16_bn": vgg16_bn,
 }

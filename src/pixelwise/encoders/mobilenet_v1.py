@@ -77,6 +77,12 @@ class MobileNetV1(nn.Module):
                 features.append(x)
         return features
 
+    def stages(self) -> list[list[nn.Module]]:
+        """The layers by the feature that they lead to, finest first."""
+        blocks, taps = list(self.blocks), _TAPS[: len(self.channels)]
+        parts = [blocks[start:tap] for start, tap in zip((0, *taps), taps, strict=False)]
+        return [[self.stem, *parts[0]], *parts[1:]]
+
     def keep(self, level: int) -> None:
         """Drops the blocks after feature `level` (1 to 5), for networks that read no deeper one."""
         self.blocks = self.blocks[: _TAPS[level - 1]]

@@ -102,6 +102,12 @@ class MobileNetV2(nn.Module):
                 features.append(x)
         return features
 
+    def stages(self) -> list[list[nn.Module]]:
+        """The layers by the feature that they lead to, finest first."""
+        blocks, starts = list(self.blocks), (0, *(tap + 1 for tap in _TAPS))
+        parts = [blocks[start : tap + 1] for start, tap in zip(starts, _TAPS, strict=False)]
+        return [[self.stem, *parts[0]], *parts[1:]]
+
 
 def divisible_by_8(channels: float) -> int:
     """The nearest multiple of 8, at least 8, and never more than a tenth below (Sandler 2018's code)."""

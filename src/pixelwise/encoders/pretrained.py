@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from pixelwise.encoders.mobilenet_v2 import torchvision_name
+from pixelwise.encoders import mobilenet_v2, resnet
 from pixelwise.encoders.vgg16 import torchvision_names
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.fetch import Wanted, fetch, sha256_of
@@ -50,6 +50,11 @@ PUBLISHED: dict[str, Published] = {  # torchvision's, BSD-3-Clause
         "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
         14_212_972,
         "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+    ),
+    "resnet18": Published(
+        "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+        46_830_571,
+        "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
     ),
     "vgg16": Published(
         "https://download.pytorch.org/models/vgg16-397923af.pth",
@@ -239,7 +244,7 @@ def _from_torchvision(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -
     renamed = {name: tensor for key, tensor in tensors.items() if (name := rename(key)) is not None}
     if not renamed:
         raise ConfigError(
-            f"{path}: no tensor has a name of torchvision's {encoder} (features.0…); it holds "
+            f"{path}: no tensor has a name of torchvision's {encoder}; it holds "
             f"{', '.join(list(tensors)[:3])} …"
         )
     arguments = {"arithmetic": "torch"} if encoder == "mobilenet_v2" else {}
@@ -278,15 +283,22 @@ def _torchvision_vgg(batch_norm: bool) -> Callable[[str], str | None]:
     return rename
 
 
-def _torchvision_mobilenet(key: str) -> str | None:
-    try:
-        return torchvision_name(key)
-    except (IndexError, ValueError):
-        return None
+def _lenient(rename: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    """The renaming with None for a name that is not torchvision's."""
+
+    def careful(key: str) -> str | None:
+        try:
+            return rename(key)
+        except (IndexError, ValueError, KeyError):
+            return None
+
+    return careful
 
 
 _RENAME: dict[str, Callable[[str], str | None]] = {
-    "mobilenet_v2": _torchvision_mobilenet,
+    "mobilenet_v2": _lenient(mobilenet_v2.torchvision_name),
+    "resnet18": _lenient(resnet.torchvision_name),
+    "resnet34": _lenient(resnet.torchvision_name),
     "vgg16": _torchvision_vgg(False),
     "vgg16_bn": _torchvision_vgg(True),
 }

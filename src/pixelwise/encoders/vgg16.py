@@ -56,6 +56,10 @@ class VGG16(nn.Module):
             features.append(x)
         return features
 
+    def stages(self) -> list[list[nn.Module]]:
+        """The layers by the feature that they lead to, finest first."""
+        return [[block] for block in self.blocks]
+
     def forward_with_indices(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The last feature, and for each pooling where its maxima lay (as `UnpoolIndices` takes them)."""
         places: list[Tensor] = []

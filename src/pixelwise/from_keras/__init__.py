@@ -19,8 +19,8 @@ from torch import nn
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.from_keras.files import Array, KerasFile, KerasLayer, read_keras
 from pixelwise.from_keras.slots import DEPTHWISE, NORM, SEPARABLE, SLOTS, Slot
-from pixelwise.model_file import ModelHeader
-from pixelwise.models import Architecture, build_model
+from pixelwise.header import Architecture, ModelHeader
+from pixelwise.models import build_model
 from pixelwise.types import Classes, SizePolicy
 
 _SIZES = {"unet-xception": (160, 160), "mobilenet-segnet": (416, 416), "deeplabv3plus": (416, 416)}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.data.ahead import in_order
-from pixelwise.data.io import PICTURE_ENDINGS, read_picture, read_picture_and_at
+from pixelwise.data.io import PICTURE_ENDINGS, read_picture, read_picture_and_at, read_picture_at
 from pixelwise.errors import DataError
 from pixelwise.inference.predictor import Input, Sized
 from pixelwise.types import SizePolicy
@@ -83,27 +83,41 @@ def _is_picture(relative: Path, path: Path) -> bool:
 
 
 def read_photos(
-    photos: Sequence[Photo], size_policy: SizePolicy, *, workers: int = 2
+    photos: Sequence[Photo], size_policy: SizePolicy, *, whole: bool = True, workers: int = 2
 ) -> Iterator[tuple[Photo, Input | DataError]]:
-    """Each photo as the predictor takes it, or with the error that reading it raised; reads ahead."""
-    pixels = in_order(lambda photo: _read(photo.path, size_policy), photos, workers=workers)
+    """Each photo as the predictor takes it, or with the error that reading it raised; reads ahead.
+
+    Args:
+        photos: In the order wanted.
+        size_policy: Of the model.
+        whole: Whether the segmentation shall have the photo at its own size, for overlays.
+        workers: Threads.
+    """
+    pixels = in_order(lambda photo: _read(photo.path, size_policy, whole), photos, workers=workers)
     yield from zip(photos, pixels, strict=True)
 
 
-def read_input(path: Path, size_policy: SizePolicy) -> Input:
+def read_input(path: Path, size_policy: SizePolicy, *, whole: bool = True) -> Input:
     """A picture file as the predictor takes it: for the network decoded as training decodes it.
+
+    Args:
+        path: The file.
+        size_policy: Of the model.
+        whole: Whether the picture itself is wanted too, where the network gets it smaller.
 
     Raises:
         DataError: The file is missing, or no picture.
     """
     if size_policy.mode == "native" or size_policy.decoding == "whole":
         return read_picture(path)
+    if not whole:
+        return Sized(*read_picture_at(path, size_policy.size), None)
     image, network = read_picture_and_at(path, size_policy.size)
     return Sized(network, (image.shape[0], image.shape[1]), image)
 
 
-def _read(path: Path, size_policy: SizePolicy) -> Input | DataError:
+def _read(path: Path, size_policy: SizePolicy, whole: bool) -> Input | DataError:
     try:
-        return read_input(path, size_policy)
+        return read_input(path, size_policy, whole=whole)
     except DataError as error:
         return error

@@ -18,6 +18,7 @@ from torch import nn
 from pixelwise.encoders import complete_encoder_arguments
 from pixelwise.encoders.pretrained import Pretrained, load_pretrained, read_pretrained
 from pixelwise.errors import ConfigError
+from pixelwise.header import Architecture
 from pixelwise.models.deeplabv3plus import DeepLabV3Plus
 from pixelwise.models.fcn import FCN
 from pixelwise.models.mobilenet_segnet import MobileNetSegNet
@@ -27,14 +28,6 @@ from pixelwise.models.unet_xception import UNetXception
 from pixelwise.nn.arguments import complete
 from pixelwise.progress import Progress
 from pixelwise.types import MAX_CLASSES
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What rebuilds a network besides its number of classes: arguments of `build_model`, as JSON values."""
-
-    name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)

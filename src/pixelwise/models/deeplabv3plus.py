@@ -20,7 +20,7 @@ from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation
 from pixelwise.nn.aspp import ASPP
 from pixelwise.nn.conv import ARITHMETICS, ConvNorm, SeparableConvNorm
-from pixelwise.nn.frame import crop, enlarge, full_precision, pad_to_multiple
+from pixelwise.nn.frame import RepeatedBorder, crop, enlarge, full_precision
 from pixelwise.nn.normalise import Convention, Normalise
 from pixelwise.nn.resample import Upsampling, make_upsampling
 
@@ -29,6 +29,8 @@ CHANNELS = 256
 SKIP_CHANNELS = 48
 _FINE = 1
 """Which feature joins in the decoder: that of stride 4."""
+_MIDDLE = -2
+"""Which feature the auxiliary head reads: the last but one."""
 
 
 class DeepLabV3Plus(nn.Module):
@@ -42,6 +44,7 @@ class DeepLabV3Plus(nn.Module):
         double_rates: Atrous rates 12, 24, 36 instead of 6, 12, 18, as the paper advises at output stride 8.
         upsampling: Of the pyramid's output to stride 4, before the finer features join.
         dropout: Share of the pyramid's outputs that are zeroed in training.
+        auxiliary: A second head on the feature before the deepest, for training only (`models/auxiliary.py`).
         eps: What batch normalisation outside the encoder adds to the variance; the port has 1e-5.
         activation: After every batch normalisation outside the encoder.
         normalisation: What happens to raw RGB first.
@@ -62,6 +65,7 @@ class DeepLabV3Plus(nn.Module):
         double_rates: bool = False,
         upsampling: Upsampling = "bilinear",
         dropout: float = 0.1,
+        auxiliary: bool = False,
         eps: float = 1e-5,
         activation: Activation = "relu",
         normalisation: Convention = "symmetric",
@@ -82,14 +86,15 @@ class DeepLabV3Plus(nn.Module):
             raise ConfigError(f"{encoder} has no dilated form, so its output_stride must be 32")
         self.normalise = Normalise(normalisation)
         self.encoder = build_encoder(encoder, own)
-        self.stride = self.encoder.strides[-1]
+        deepest = self.encoder.strides[-1]
+        self.frame = RepeatedBorder(deepest)
         deep, fine = self.encoder.channels[-1], self.encoder.channels[_FINE]
         arithmetic = dataclasses.replace(ARITHMETICS["keras"], eps=eps)
         rates = tuple(rate * (2 if double_rates else 1) for rate in RATES)
         self.aspp = ASPP(
             deep, CHANNELS, rates=rates, dropout=dropout, arithmetic=arithmetic, activation=activation
         )
-        self.up = make_upsampling(upsampling, CHANNELS, factor=self.stride // self.native_stride)
+        self.up = make_upsampling(upsampling, CHANNELS, factor=deepest // self.native_stride)
         self.skip = ConvNorm(fine, SKIP_CHANNELS, kernel_size=1, arithmetic=arithmetic, activation=activation)
         self.refine = nn.Sequential(
             SeparableConvNorm(
@@ -98,15 +103,34 @@ class DeepLabV3Plus(nn.Module):
             SeparableConvNorm(CHANNELS, CHANNELS, arithmetic=arithmetic, activation=activation),
         )
         self.head = nn.Conv2d(CHANNELS, num_classes, 1)
+        self.auxiliary = None
+        if auxiliary:
+            width = self.encoder.channels[_MIDDLE]
+            self.auxiliary = nn.Sequential(
+                ConvNorm(width, max(32, width // 4), arithmetic=arithmetic, activation=activation),
+                nn.Dropout(dropout),
+                nn.Conv2d(max(32, width // 4), num_classes, 1),
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, 3, H, W)` raw RGB to `(N, K, H, W) float32` logits."""
-        height, width = x.shape[2:]
-        logits = self.forward_native(pad_to_multiple(self.normalise(x), self.stride))
-        return crop(enlarge(full_precision(logits), self.native_stride), height, width)
+        return crop(self.framed(self.frame(self.normalise(x))), *x.shape[2:])
+
+    def framed(self, x: Tensor) -> Tensor:
+        """Normalised input with its frame to logits that have the picture's in their upper left."""
+        return enlarge(full_precision(self.forward_native(x)), self.native_stride)
+
+    def forward_auxiliary(self, x: Tensor) -> list[Tensor]:
+        """As `forward`, with the auxiliary head's logits after the network's own."""
+        features = self.encoder(self.frame(self.normalise(x)))
+        second = self.auxiliary(features[_MIDDLE])  # pyright: ignore[reportOptionalCall]
+        heads = (self._decode(features), self.native_stride), (second, self.encoder.strides[_MIDDLE])
+        return [crop(enlarge(full_precision(head), stride), *x.shape[2:]) for head, stride in heads]
 
     def forward_native(self, x: Tensor) -> Tensor:
         """Normalised input, its sides multiples of the output stride, to logits at a quarter of its size."""
-        features = self.encoder(x)
+        return self._decode(self.encoder(x))
+
+    def _decode(self, features: list[Tensor]) -> Tensor:
         pooled = self.up(self.aspp(features[-1]))
         return self.head(self.refine(torch.cat([pooled, self.skip(features[_FINE])], dim=1)))

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pixelwise.encoders import build_encoder
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation, make_activation
-from pixelwise.nn.frame import crop, full_precision, pad_to_multiple
+from pixelwise.nn.frame import RepeatedBorder, crop, full_precision
 from pixelwise.nn.normalise import Convention, Normalise
 from pixelwise.nn.resample import TransposedConv2d, Upsampling, make_upsampling
 from pixelwise.nn.wide_conv import WideConv2d
@@ -70,6 +70,7 @@ class FCN(nn.Module):
         if deepest != 32:
             raise ConfigError(f"fcn needs an encoder of output stride 32, and this one has {deepest}")
         self.native_stride = stride
+        self.frame = RepeatedBorder(deepest)
         width, kernel = _HEADS[head]
         self.classifier = nn.Sequential(
             WideConv2d(channels[-1], width, kernel),
@@ -88,9 +89,11 @@ class FCN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, 3, H, W)` raw RGB to `(N, K, H, W) float32` logits."""
-        height, width = x.shape[2:]
-        scores = self.forward_native(pad_to_multiple(self.normalise(x), 32))
-        return full_precision(crop(self.last_up(scores), height, width))
+        return crop(self.framed(self.frame(self.normalise(x))), *x.shape[2:])
+
+    def framed(self, x: Tensor) -> Tensor:
+        """Normalised input with its frame to logits that have the picture's in their upper left."""
+        return full_precision(self.last_up(self.forward_native(x)))
 
     def forward_native(self, x: Tensor) -> Tensor:
         """Normalised input whose sides are multiples of 32 to scores at stride 32, 16 or 8."""

@@ -18,7 +18,7 @@ from pixelwise.encoders.mobilenet_v1 import MobileNetV1
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation
 from pixelwise.nn.conv import Arithmetic, BatchNorm
-from pixelwise.nn.frame import crop, enlarge, full_precision, pad_to_multiple
+from pixelwise.nn.frame import RepeatedBorder, crop, enlarge, full_precision
 from pixelwise.nn.normalise import Convention, Normalise
 from pixelwise.nn.resample import Upsampling, make_upsampling
 from pixelwise.nn.same import SameConv2d
@@ -68,6 +68,7 @@ class MobileNetSegNet(nn.Module):
                 f"level {level} has stride {stride}, so n_up must be at most {stride.bit_length() - 1}"
             )
         self.native_stride = stride // 2**n_up
+        self.frame = RepeatedBorder(stride)
         widths = (512, 256, *(128,) * (n_up - 2), 64)
         channels = (self.encoder.channels[-1], *widths)
         self.first = SameConv2d(channels[0], widths[0], kernel_size=3)
@@ -77,10 +78,11 @@ class MobileNetSegNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, 3, H, W)` raw RGB to `(N, K, H, W) float32` logits."""
-        height, width = x.shape[2:]
-        x = pad_to_multiple(self.normalise(x), self.encoder.strides[-1])
-        logits = full_precision(self.forward_native(x))
-        return crop(enlarge(logits, self.native_stride), height, width)
+        return crop(self.framed(self.frame(self.normalise(x))), *x.shape[2:])
+
+    def framed(self, x: Tensor) -> Tensor:
+        """Normalised input with its frame to logits that have the picture's in their upper left."""
+        return enlarge(full_precision(self.forward_native(x)), self.native_stride)
 
     def forward_native(self, x: Tensor) -> Tensor:
         """Normalised input, its sides multiples of the encoder's stride, to logits at the native stride."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pixelwise.encoders.vgg16 import VGG16, conv3x3
 from pixelwise.nn.activation import Activation
-from pixelwise.nn.frame import crop, full_precision, pad_to_multiple
+from pixelwise.nn.frame import RepeatedBorder, crop, full_precision
 from pixelwise.nn.normalise import Convention, Normalise
 from pixelwise.nn.resample import UnpoolIndices, Upsampling, make_upsampling
 
@@ -35,6 +35,7 @@ class SegNet(nn.Module):
     """
 
     native_stride = 1
+    frame = RepeatedBorder(STRIDE)
 
     def __init__(
         self,
@@ -66,9 +67,11 @@ class SegNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, 3, H, W)` raw RGB to `(N, K, H, W) float32` logits."""
-        height, width = x.shape[2:]
-        logits = self.forward_native(pad_to_multiple(self.normalise(x), STRIDE))
-        return full_precision(crop(logits, height, width))
+        return crop(self.framed(self.frame(self.normalise(x))), *x.shape[2:])
+
+    def framed(self, x: Tensor) -> Tensor:
+        """Normalised input with its frame to logits that have the picture's in their upper left."""
+        return full_precision(self.forward_native(x))
 
     def forward_native(self, x: Tensor) -> Tensor:
         """Normalised input whose sides are multiples of 32 to logits of the same size."""

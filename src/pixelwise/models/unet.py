@@ -21,7 +21,7 @@ from pixelwise.encoders import Encoder, build_encoder
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation, make_activation
 from pixelwise.nn.conv import ARITHMETICS, BatchNorm
-from pixelwise.nn.frame import crop, full_precision, mirror, pad_to_multiple
+from pixelwise.nn.frame import MirroredBorder, RepeatedBorder, crop, enlarge, full_precision
 from pixelwise.nn.normalise import Convention, Normalise
 from pixelwise.nn.resample import UnpoolIndices, Upsampling, make_upsampling
 
@@ -43,14 +43,14 @@ class UNet(nn.Module):
         width: Channels of the first level of the paper's own path, doubled at each.
         encoder: A named one instead of the paper's own contracting path.
         encoder_arguments: Its own.
+        native_stride: Where the expanding path ends; above 1, with a named encoder only, its logits are
+            enlarged bilinearly. The last two levels cost most of the work and add least.
         activation: After every convolution.
         normalisation: What happens to raw RGB first.
 
     Raises:
         ConfigError: Arguments that exclude each other or are out of range.
     """
-
-    native_stride = 1
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class UNet(nn.Module):
         width: int = 64,
         encoder: str | None = None,
         encoder_arguments: Mapping[str, Any] | None = None,
+        native_stride: Literal[1, 2, 4] = 1,
         activation: Activation = "relu",
         normalisation: Convention = "imagenet",
     ) -> None:
@@ -82,14 +83,18 @@ class UNet(nn.Module):
             raise ConfigError(
                 "without padding maps shrink after the pooling, so its positions do not fit them"
             )
-        self.padding = padding
+        if native_stride not in (1, 2, 4):
+            raise ConfigError(f"native_stride must be 1, 2 or 4, got {native_stride}")
+        if native_stride != 1 and encoder is None:
+            raise ConfigError("a native_stride above 1 needs a named encoder")
+        self.native_stride = native_stride
         self.normalise = Normalise(normalisation)
         block = _Style(padding == "same", batch_norm, activation)
         if encoder is None:
             self.encoder: ContractingPath | Encoder = ContractingPath(width, block)
             channels = self.encoder.channels
             skips = channels[:-1]
-            self.stride = 2**DEPTH
+            self.frame = VALID_FRAME if padding == "valid" else RepeatedBorder(2**DEPTH)
         else:
             self.encoder = build_encoder(encoder, encoder_arguments)
             if self.encoder.strides != (2, 4, 8, 16, 32):
@@ -99,32 +104,31 @@ class UNet(nn.Module):
             # Features begin at stride 2: the finest level has no skip, and the width of the next one.
             channels = (self.encoder.channels[0], *self.encoder.channels)
             skips = (0, *self.encoder.channels[:-1])
-            self.stride = 32
+            self.frame = RepeatedBorder(32)
         self.drop = nn.Dropout(dropout)
-        levels = range(len(skips) - 1, -1, -1)  # coarse to fine
+        finest = native_stride.bit_length() - 1
+        levels = range(len(skips) - 1, finest - 1, -1)  # coarse to fine
         self.ups = nn.ModuleList(
             Up(channels[i + 1], channels[i], skips[i], upsampling=upsampling, style=block) for i in levels
         )
-        self.head = nn.Conv2d(channels[0], num_classes, 1)
+        self.head = nn.Conv2d(channels[finest], num_classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, 3, H, W)` raw RGB to `(N, K, H, W) float32` logits."""
-        height, width = x.shape[2:]
-        x = self.normalise(x)
-        if self.padding == "valid":
-            x = mirror(x, before=MARGIN, rows=valid_input(height), columns=valid_input(width))
-        else:
-            x = pad_to_multiple(x, self.stride)
-        return full_precision(crop(self.forward_native(x), height, width))
+        return crop(self.framed(self.frame(self.normalise(x))), *x.shape[2:])
+
+    def framed(self, x: Tensor) -> Tensor:
+        """Normalised input with its frame to logits that have the picture's in their upper left."""
+        return enlarge(full_precision(self.forward_native(x)), self.native_stride)
 
     def forward_native(self, x: Tensor) -> Tensor:
-        """Normalised input to logits: of its size, or 184 rows and columns less without padding.
+        """Normalised input to logits: of its size over the native stride, 184 less without padding.
 
-        The sides must be multiples of the deepest stride, or `valid_input` of something.
+        The sides must be those that `frame` gives.
         """
         x, skips, places = self._contract(x)
         x = self.drop(x)
-        for up, skip, indices in zip(self.ups, reversed(skips), reversed(places), strict=True):
+        for up, skip, indices in zip(self.ups, reversed(skips), reversed(places), strict=False):
             x = up(x, skip, indices)
         return self.head(x)
 
@@ -136,16 +140,12 @@ class UNet(nn.Module):
         return deepest, [None, *skips], [None] * (len(skips) + 1)
 
 
-MARGIN = 92
-"""Pixels that the published network loses on either side: (572 - 388) / 2."""
+VALID_FRAME = MirroredBorder(before=92, lost=60, multiple=2**DEPTH, gained=124)
+"""The shortest sides that the network without padding turns into at least the picture's: 388 -> 572.
 
-
-def valid_input(size: int) -> int:
-    """The shortest side that the network without padding turns into at least `size`: 388 -> 572.
-
-    With m pixels left at the bottom, 16 m - 60 come out at the top and 16 m + 124 went in.
-    """
-    return 16 * -(-(size + 60) // 16) + 124
+With m pixels left at the bottom, 16 m - 60 come out at the top and 16 m + 124 went in; (572 - 388) / 2 = 92
+are lost on either side.
+"""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelwise.nn.frame import crop, full_precision, pad_to_multiple
+from pixelwise.nn.frame import RepeatedBorder, crop, full_precision
 from pixelwise.nn.normalise import Convention, Normalise
 from pixelwise.nn.resample import Upsampling, make_upsampling
 from pixelwise.nn.same import SameConv2d, SameMaxPool2d, SeparableConv2d
@@ -41,6 +41,7 @@ class UNetXception(nn.Module):
     """
 
     native_stride = 1
+    frame = RepeatedBorder(STRIDE)
 
     def __init__(
         self,
@@ -63,9 +64,11 @@ class UNetXception(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, 3, H, W)` raw RGB to `(N, K, H, W) float32` logits."""
-        height, width = x.shape[2:]
-        logits = self.forward_native(pad_to_multiple(self.normalise(x), STRIDE))
-        return full_precision(crop(logits, height, width))
+        return crop(self.framed(self.frame(self.normalise(x))), *x.shape[2:])
+
+    def framed(self, x: Tensor) -> Tensor:
+        """Normalised input with its frame to logits that have the picture's in their upper left."""
+        return full_precision(self.forward_native(x))
 
     def forward_native(self, x: Tensor) -> Tensor:
         """Normalised input whose sides are multiples of 16 to logits of the same size."""
@@ -87,7 +90,7 @@ class UNetXception(nn.Module):
     def forward_published(self, x: Tensor) -> Tensor:
         """The same function, layer by layer as in the source: slower, and the reference of `forward`."""
         height, width = x.shape[2:]
-        x = self.stem.published(pad_to_multiple(self.normalise(x), STRIDE))
+        x = self.stem.published(self.frame(self.normalise(x)))
         for block in (*self._encoder(), *self._decoder()):
             x = block.published(x)
         return full_precision(crop(self.head(x), height, width))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,6 +17,49 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """
     bottom, right = -x.shape[2] % multiple, -x.shape[3] % multiple
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
+
+
+@dataclass(frozen=True)
+class RepeatedBorder:
+    """The frame of a network that needs sides which are multiples: the last row and column, repeated."""
+
+    multiple: int
+
+    def side(self, length: int) -> int:
+        """The framed side of a picture's side."""
+        return -(-length // self.multiple) * self.multiple
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`(N, C, H, W)` to `(N, C, side(H), side(W))`."""
+        return pad_to_multiple(x, self.multiple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirroredBorder:
+    """The frame of a network whose convolutions don't pad: the picture, mirrored as often as it takes.
+
+    Attributes:
+        before: Rows above and columns left.
+        lost: Added to a side before it is rounded up to a multiple.
+        multiple: Of what is left at the bottom of the network.
+        gained: Added to it after.
+    """
+
+    before: int
+    lost: int
+    multiple: int
+    gained: int
+
+    def side(self, length: int) -> int:
+        """The framed side of a picture's side."""
+        return -(-(length + self.lost) // self.multiple) * self.multiple + self.gained
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`(N, C, H, W)` to `(N, C, side(H), side(W))`."""
+        return mirror(x, before=self.before, rows=self.side(x.shape[2]), columns=self.side(x.shape[3]))
+
+
+Frame = RepeatedBorder | MirroredBorder
 
 
 def crop(x: Tensor, height: int, width: int) -> Tensor:

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from pixelwise.files import write_whole
 from pixelwise.report.history import HistoryRow
 
-_TRAIN, _VAL, _QUIET = "#0072b2", "#d55e00", "#6b6b6b"
+_TRAIN, _VAL, _AVERAGE, _QUIET = "#0072b2", "#d55e00", "#009e73", "#6b6b6b"
 _INK = "#262626"
 
 
@@ -37,12 +37,16 @@ def save_curves(rows: Sequence[HistoryRow], path: Path) -> None:
     _line(loss, epochs, [row.train_loss for row in rows], colour=_TRAIN, label="training")
     _line(loss, epochs, values, colour=_VAL, label="validation")
     _head(loss, "loss", "lowest validation loss " + _mark(loss, epochs, values, best=min, text="{:.4f}"))
-    # Above the axes, where no curve can run through it.
-    loss.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.02, 1.07), ncols=2, fontsize=9)
+    _legend(loss)
     _widen(loss, 0.1)
 
     values = [row.val_miou for row in rows]
-    _line(miou, epochs, values, colour=_VAL, label="validation")
+    averages = [row.average_miou for row in rows if row.average_miou is not None]
+    _line(miou, epochs, values, colour=_VAL, label="weights")
+    if averages and len(averages) == len(rows):  # kept in every epoch of a run, or in none
+        _line(miou, epochs, averages, colour=_AVERAGE, label="their average")
+        _legend(miou)
+        values = max(values, averages, key=_highest)
     _head(miou, "validation mIoU", "best " + _mark(miou, epochs, values, best=max, text="{:.2%}"))
     miou.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
     _widen(miou, 0.1)
@@ -64,6 +68,15 @@ def _head(axes: Axes, title: str, text: str) -> None:
     """A title, and one fact in small under it."""
     axes.set_title(title, loc="left", color=_INK, pad=24)
     axes.text(0, 1.04, text, transform=axes.transAxes, fontsize=9, color=_QUIET)
+
+
+def _legend(axes: Axes) -> None:
+    """Above the axes, where no curve can run through it."""
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.02, 1.07), ncols=2, fontsize=9)
+
+
+def _highest(values: list[float]) -> float:
+    return max((value for value in values if math.isfinite(value)), default=-math.inf)
 
 
 def _line(axes: Axes, epochs: list[int], values: list[float], *, colour: str, label: str) -> None:

@@ -1,4 +1,4 @@
-"""The course of a training run, one row an epoch, and its file history.csv.
+"""The course of a training run, one row a validation, and its file history.csv.
 
 Knows no training loop and no plot; a row is plain numbers.
 """
@@ -20,20 +20,22 @@ from pixelwise.types import Classes
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryRow:
-    """What one epoch of training gave.
+    """What training gave from one validation to the next; usually that is one epoch.
 
     Attributes:
-        epoch: From 1.
+        epoch: After which epoch, from 1.
         step: Steps done since the start of training.
-        lr: Learning rate of the epoch's last step.
-        train_loss: Mean over the epoch's training pixels, while the weights moved.
-        val_loss: Mean over the validation pixels, after the epoch.
+        lr: Learning rate of the last step.
+        train_loss: Mean over the training pixels since the row before, while the weights moved.
+        val_loss: Mean over the validation pixels.
         val_miou: In 0..1.
         val_pixel_accuracy: In 0..1.
         val_iou: In 0..1, one per class; None for a class absent from the validation pictures.
+        average_loss: `val_loss` of the moving average of the weights; None where none is kept.
+        average_miou: `val_miou` of it.
         images_per_second: Of training, without validation.
         wait_share: Share of the training time spent waiting for pictures, in 0..1.
-        seconds: Time of the epoch.
+        seconds: Time of training since the row before.
     """
 
     epoch: int
@@ -44,6 +46,8 @@ class HistoryRow:
     val_miou: float
     val_pixel_accuracy: float
     val_iou: tuple[float | None, ...]
+    average_loss: float | None = None
+    average_miou: float | None = None
     images_per_second: float
     wait_share: float
     seconds: float
@@ -64,6 +68,7 @@ class HistoryRow:
 _NAMES = tuple(field.name for field in dataclasses.fields(HistoryRow))
 _PLAIN = tuple(name for name in _NAMES if name != "val_iou")
 _WHOLE = ("epoch", "step")
+_OPTIONAL = ("average_loss", "average_miou")
 
 
 def write_history(rows: Sequence[HistoryRow], path: Path, classes: Classes) -> None:
@@ -76,10 +81,13 @@ def write_history(rows: Sequence[HistoryRow], path: Path, classes: Classes) -> N
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_PLAIN, *(f"val_iou/{name}" for name in classes.names)])
     for row in rows:
-        shares = ["" if share is None else share for share in row.val_iou]
         # repr of a float, which the csv module writes, reads back to the same bits
-        writer.writerow([*(getattr(row, name) for name in _PLAIN), *shares])
+        writer.writerow([*(_cell(getattr(row, name)) for name in _PLAIN), *map(_cell, row.val_iou)])
     write_whole(path, text.getvalue().encode())
+
+
+def _cell(value: float | None) -> float | str:
+    return "" if value is None else value
 
 
 def read_history(path: Path) -> list[HistoryRow]:
@@ -102,7 +110,8 @@ def _row(cells: list[str], width: int) -> HistoryRow:
     if len(cells) != width:
         raise ValueError(f"a row has {len(cells)} cells instead of {width}")
     values: dict[str, Any] = {
-        name: int(cell) if name in _WHOLE else float(cell) for name, cell in zip(_PLAIN, cells, strict=False)
+        name: None if name in _OPTIONAL and not cell else int(cell) if name in _WHOLE else float(cell)
+        for name, cell in zip(_PLAIN, cells, strict=False)
     }
     shares = tuple(float(cell) if cell else None for cell in cells[len(_PLAIN) :])
     return HistoryRow(**values, val_iou=shares)

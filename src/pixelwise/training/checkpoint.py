@@ -20,10 +20,11 @@ from safetensors.torch import save
 from pixelwise.errors import ConfigError, ModelFileError
 from pixelwise.files import write_whole
 from pixelwise.report.history import HistoryRow
+from pixelwise.training.average import WeightAverage
 
-FORMAT = 1
+FORMAT = 2
 _KEY = "pixelwise-checkpoint"
-_NETWORK, _OPTIMIZER = "network.", "optimizer."
+_NETWORK, _OPTIMIZER, _AVERAGE = "network.", "optimizer.", "average."
 
 
 @dataclass
@@ -33,17 +34,20 @@ class Progress:
     Attributes:
         epoch: Epochs completed.
         step: Steps completed in the epoch under way.
-        loss_sum: Sum over those steps of the loss times its weight.
+        updates: Steps completed since training began.
+        loss_sum: Sum over the steps since the last row of the loss times its weight.
         weight_sum: Sum of the weights (counted pixels, each times its class weight).
-        seconds: Training time of the epoch under way, without validation.
+        seconds: Training time since the last row, without validation.
         wait_seconds: The part of it spent waiting for pictures.
-        images: Pictures seen in it.
-        rows: One row per completed epoch.
+        images: Pictures seen in that time.
+        rows: One row per validation, which most runs have after each epoch.
         best_epoch: The epoch of the best model, from 1; 0 before there is one.
+        best_value: Its validation figure, the one that chooses.
     """
 
     epoch: int = 0
     step: int = 0
+    updates: int = 0
     loss_sum: float = 0.0
     weight_sum: float = 0.0
     seconds: float = 0.0
@@ -51,45 +55,81 @@ class Progress:
     images: int = 0
     rows: list[HistoryRow] = field(default_factory=list[HistoryRow])
     best_epoch: int = 0
+    best_value: float = 0.0
 
-    def begin_epoch(self) -> None:
-        """Clears what belongs to the epoch that ended."""
-        self.step = self.images = 0
+    def end_epoch(self) -> None:
+        """Counts the epoch under way as done."""
+        self.epoch += 1
+        self.step = 0
+
+    def end_row(self, row: HistoryRow) -> None:
+        """Keeps a row and clears what it told of."""
+        self.rows.append(row)
+        self.images = 0
         self.loss_sum = self.weight_sum = self.seconds = self.wait_seconds = 0.0
 
 
-def save_checkpoint(
-    path: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
-) -> None:
+@dataclass(frozen=True)
+class State:
+    """What moves in a run besides its `Progress`.
+
+    Attributes:
+        network: The weights.
+        optimizer: What it remembers.
+        average: The moving average of the weights, where one is kept.
+        scaler: The gradient scaler of float16, where there is one.
+    """
+
+    network: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    average: WeightAverage | None = None
+    scaler: torch.amp.GradScaler | None = None  # pyright: ignore[reportPrivateImportUsage]
+
+
+def save_checkpoint(path: Path, state: State, progress: Progress) -> None:
     """Writes the checkpoint, whole or not at all; `DataError` if the disk is full or read-only."""
-    tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
+    tensors = {_NETWORK + name: tensor for name, tensor in state.network.state_dict().items()}
+    if state.average is not None:
+        tensors |= {_AVERAGE + name: tensor for name, tensor in state.average.network.state_dict().items()}
     scalars: dict[str, Any] = {}
-    for number, entries in optimizer.state_dict()["state"].items():
+    for number, entries in state.optimizer.state_dict()["state"].items():
         for name, value in entries.items():
             if isinstance(value, torch.Tensor):
                 tensors[f"{_OPTIMIZER}{number}.{name}"] = value
             else:
                 scalars[f"{number}.{name}"] = value
-    document = {"format": FORMAT, "progress": dataclasses.asdict(progress), "optimizer": scalars}
+    document = {
+        "format": FORMAT,
+        "progress": dataclasses.asdict(progress),
+        "optimizer": scalars,
+        "scaler": None if state.scaler is None else state.scaler.state_dict(),
+    }
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_whole(path, save(stored, metadata={_KEY: json.dumps(document)}))
 
 
-def load_checkpoint(path: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Puts a checkpoint's state into the network and the optimiser, and returns where the run stood.
+def load_checkpoint(path: Path, state: State) -> Progress:
+    """Puts a checkpoint's content into `state`, and returns where the run stood.
 
     Raises:
         ModelFileError: The file is missing, damaged, newer, or of another network or optimiser.
     """
     document, tensors = _read(path)
-    weights = {n.removeprefix(_NETWORK): t for n, t in tensors.items() if n.startswith(_NETWORK)}
     try:
-        network.load_state_dict(weights)
-        _load_optimizer(optimizer, tensors, document["optimizer"])
+        state.network.load_state_dict(_part(tensors, _NETWORK))
+        if state.average is not None:
+            state.average.network.load_state_dict(_part(tensors, _AVERAGE))
+        if state.scaler is not None:
+            state.scaler.load_state_dict(document["scaler"])
+        _load_optimizer(state.optimizer, tensors, document["optimizer"])
         return _progress(document["progress"])
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         reason = str(error).splitlines()[0]
         raise ModelFileError(f"{path} does not fit this run ({reason}): start the run anew") from error
+
+
+def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

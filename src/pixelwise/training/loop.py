@@ -1,4 +1,4 @@
-"""The visible loop: epochs, steps, validation, checkpoints. Lightning Fabric brings device and precision.
+"""The visible loop: epochs, steps, checkpoints. Lightning Fabric brings device and precision.
 
 No generator lives on from step to step: the order of an epoch is a function of (seed, epoch), an augmentation
 one of (seed, epoch, picture), dropout one of (seed, epoch, step), so a resumed run sees what the undisturbed
@@ -8,93 +8,67 @@ one saw.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from lightning_fabric import Fabric
 
 from pixelwise.augment import augment
 from pixelwise.config import TrainConfig
 from pixelwise.data.loader import Batch, BatchLoader, epoch_order
-from pixelwise.data.prepared import Prepared
 from pixelwise.errors import PixelwiseError
-from pixelwise.losses import cross_entropy
-from pixelwise.metrics import Metrics, scores
-from pixelwise.report.history import HistoryRow
 from pixelwise.training import guard
 from pixelwise.training.checkpoint import Progress
-from pixelwise.training.events import Listener, StepEvent
+from pixelwise.training.encoder_layers import to_training_mode
+from pixelwise.training.engine import compile_failure
+from pixelwise.training.events import StepEvent
 from pixelwise.training.interrupt import StopRequest
-from pixelwise.training.log import RunLog
+from pixelwise.training.job import Job, steps_per_epoch
+from pixelwise.training.measure import finish_epoch, validated
 from pixelwise.training.optim import learning_rate, set_learning_rate
-from pixelwise.training.validate import Validation, counted_weight, validate
-from pixelwise.types import Classes
+from pixelwise.training.step import Update
 
 
 class TrainingInterrupted(PixelwiseError):
     """Training was asked to stop and left a checkpoint to resume from."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What the loop works on; put together by `train`.
-
-    Attributes:
-        config: The settings.
-        classes: Names of the train ids.
-        train: Training pictures at the network's size.
-        val: Validation pictures at the network's size.
-        fabric: Device and precision.
-        network: The network itself, on its device; its state is what is saved.
-        engine: The network as Fabric runs it (autocast).
-        optimizer: As Fabric steps it.
-        progress: Where the run stands; the loop moves it.
-        save_checkpoint: Writes the state.
-        save_models: Writes last, and best where it is told so, after an epoch.
-        log: Writes history, curves and TensorBoard events.
-        listener: Hears of everything.
-        warned: Kinds of trouble that the last epoch had, so that each is not told in every epoch.
-    """
-
-    config: TrainConfig
-    classes: Classes
-    train: Prepared
-    val: Prepared
-    fabric: Fabric
-    network: torch.nn.Module
-    engine: torch.nn.Module
-    optimizer: torch.optim.Optimizer
-    progress: Progress
-    save_checkpoint: Callable[[], None]
-    save_models: Callable[[Metrics, bool], None]
-    log: RunLog
-    listener: Listener
-    warned: set[str] = field(default_factory=set[str])
-
-
 def run_epochs(job: Job, stop: StopRequest) -> None:
-    """Trains until the last epoch is done.
+    """Trains until the last epoch is done, or patience is at its end.
 
     Raises:
         TrainingInterrupted: A signal asked for it; the checkpoint is written.
         PixelwiseError: The loss is no finite number.
     """
-    with _reproducible(job.fabric.device):
-        job.engine.train()
+    with _reproducible(job.device):
         while job.progress.epoch < job.config.epochs:
+            if _out_of_patience(job.progress, job.config):
+                job.listener.note(
+                    f"no better model in {job.config.patience} epochs: training ends after epoch "
+                    f"{job.progress.epoch} (--patience)"
+                )
+                break
             _train_epoch(job, stop)
-            _finish_epoch(job)
+            if validated(job.progress.epoch + 1, job.config):
+                finish_epoch(job)
+            else:
+                job.progress.end_epoch()
+                job.save_checkpoint()
+
+
+def _out_of_patience(progress: Progress, config: TrainConfig) -> bool:
+    """Only ever after a validation, which alone can tell, and without which the last weights have no file."""
+    if config.patience is None or not validated(progress.epoch, config):
+        return False
+    return progress.epoch - progress.best_epoch >= config.patience
 
 
 def _train_epoch(job: Job, stop: StopRequest) -> None:
     """The steps of the epoch under way that are not done yet."""
     config, progress = job.config, job.progress
+    to_training_mode(job.stepper.engine, job.frozen)
     order = epoch_order(len(job.train), seed=config.seed, epoch=progress.epoch)
     steps = steps_per_epoch(len(order), config.batch_size)
-    weights = class_weight_tensor(config, job.fabric.device)
     saved_at = time.monotonic()
     with BatchLoader(
         job.train,
@@ -105,12 +79,12 @@ def _train_epoch(job: Job, stop: StopRequest) -> None:
     ) as loader:
         waited_before, clock = progress.wait_seconds, time.perf_counter()
         for batch in loader:
-            loss = _step(job, batch, weights, progress.epoch * steps + progress.step, config.epochs * steps)
+            update = _step(job, batch, config.epochs * steps)
             progress.step += 1
+            progress.updates += 1
             progress.images += len(batch.images)
-            weight = counted_weight(batch.masks, len(job.classes), weights)
-            progress.loss_sum += loss * weight
-            progress.weight_sum += weight
+            progress.loss_sum += update.loss * update.weight
+            progress.weight_sum += update.weight
             now = time.perf_counter()
             progress.seconds += now - clock
             clock = now
@@ -123,82 +97,30 @@ def _train_epoch(job: Job, stop: StopRequest) -> None:
                 saved_at, clock = time.monotonic(), time.perf_counter()
 
 
-def _step(job: Job, batch: Batch, weights: torch.Tensor | None, step: int, total_steps: int) -> float:
-    """One update; returns the loss."""
-    device, config = job.fabric.device, job.config
-    lr = learning_rate(step, total_steps, config)
-    set_learning_rate(job.optimizer, lr)
+def _step(job: Job, batch: Batch, total_steps: int) -> Update:
+    """One update of the weights and of their average."""
+    device, config, progress = job.device, job.config, job.progress
+    lr = learning_rate(progress.updates, total_steps, config)
+    set_learning_rate(job.stepper.optimizer, lr)
     images, masks = augment(
         torch.from_numpy(batch.images).to(device, non_blocking=True),
         torch.from_numpy(batch.masks).to(device, non_blocking=True),
         batch.indices.tolist(),
         config=config.augment,
         seed=config.seed,
-        epoch=job.progress.epoch,
+        epoch=progress.epoch,
     )
-    with _drawing(device, config.seed, job.progress.epoch, job.progress.step):
-        logits = job.engine(images)
-    loss = cross_entropy(logits, masks, class_weights=weights)
-    value = float(loss.detach())
-    broken = guard.broken_loss(value, step=step + 1, lr=lr)
+    try:
+        update = job.stepper.backward(images, masks, seed=(config.seed, progress.epoch, progress.step))
+    except RuntimeError as error:
+        raise compile_failure(error, config) or error from error
+    broken = guard.broken_loss(update.loss, step=progress.updates + 1, lr=lr)
     if broken:
         raise PixelwiseError(broken)
-    job.fabric.backward(loss)
-    if config.clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(job.network.parameters(), config.clip_norm, foreach=True)
-    job.optimizer.step()
-    job.optimizer.zero_grad(set_to_none=True)
-    return value
-
-
-def _finish_epoch(job: Job) -> None:
-    """Validates, writes models and checkpoint, tells the listener."""
-    config, progress = job.config, job.progress
-    steps = steps_per_epoch(len(job.train), config.batch_size)
-    validation = _validate(job)
-    metrics = scores(validation.confusion, job.classes)
-    lr = learning_rate((progress.epoch + 1) * steps - 1, config.epochs * steps, config)
-    row = _row(progress, validation, metrics, lr)
-    best = _is_better(row, progress, config)
-    progress.rows.append(row)
-    progress.epoch += 1
-    if best:
-        progress.best_epoch = progress.epoch
-    progress.begin_epoch()
-    job.save_models(metrics, best)
-    job.save_checkpoint()
-    job.log.epoch(progress.rows)
-    job.listener.epoch(row, config.epochs, best=best)
-    _warn(job, row, validation)
-
-
-def _validate(job: Job) -> Validation:
-    order = np.arange(len(job.val))
-    with BatchLoader(
-        job.val, order, batch_size=job.config.batch_size, workers=job.config.data.workers
-    ) as loader:
-        return validate(
-            job.engine,
-            loader,
-            num_classes=len(job.classes),
-            class_weights=class_weight_tensor(job.config, job.fabric.device),
-            device=job.fabric.device,
-            on_batch=lambda done: job.listener.work("validating", done, len(job.val)),
-        )
-
-
-def _warn(job: Job, row: HistoryRow, validation: Validation) -> None:
-    """What the guard has to say of the epoch that ended: when a trouble begins, and once more at the end."""
-    config = job.config
-    found = {
-        "collapse": guard.collapse(validation.confusion, job.classes),
-        "starving": guard.starving(row.wait_share, workers=config.data.workers, cached=job.train.cached),
-    }
-    for kind, sentence in found.items():
-        if sentence and (kind not in job.warned or row.epoch == config.epochs):
-            job.listener.warning(sentence)
-    job.warned.clear()
-    job.warned.update(kind for kind, sentence in found.items() if sentence)
+    job.stepper.step()
+    if job.average is not None:
+        job.average[0].update(job.network, progress.updates)
+    return update
 
 
 def _leave(job: Job, stop: StopRequest) -> None:
@@ -210,60 +132,17 @@ def _leave(job: Job, stop: StopRequest) -> None:
     )
 
 
-def _row(progress: Progress, validation: Validation, metrics: Metrics, lr: float) -> HistoryRow:
-    seconds = max(progress.seconds, 1e-9)
-    return HistoryRow(
-        epoch=progress.epoch + 1,
-        step=(progress.rows[-1].step if progress.rows else 0) + progress.step,
-        lr=lr,
-        train_loss=progress.loss_sum / max(progress.weight_sum, 1e-12),
-        val_loss=validation.loss,
-        val_miou=metrics.miou or 0.0,
-        val_pixel_accuracy=metrics.pixel_accuracy or 0.0,
-        val_iou=metrics.iou,
-        images_per_second=progress.images / seconds,
-        wait_share=min(1.0, progress.wait_seconds / seconds),
-        seconds=progress.seconds,
-    )
-
-
-def _is_better(row: HistoryRow, progress: Progress, config: TrainConfig) -> bool:
-    """Whether the row beats the best one so far; the earlier one wins a tie."""
-    if not progress.best_epoch:
-        return True
-    best = progress.rows[progress.best_epoch - 1]
-    return row.val_miou > best.val_miou if config.best_by == "miou" else row.val_loss < best.val_loss
-
-
 def _event(progress: Progress, steps: int, epochs: int) -> StepEvent:
     left = (steps - progress.step) + steps * (epochs - progress.epoch - 1)
+    done = progress.updates - (progress.rows[-1].step if progress.rows else 0)
     return StepEvent(
         epoch=progress.epoch + 1,
         step=progress.step,
         steps=steps,
         loss=progress.loss_sum / max(progress.weight_sum, 1e-12),
         images_per_second=progress.images / max(progress.seconds, 1e-9),
-        seconds_left=progress.seconds / progress.step * left,
+        seconds_left=progress.seconds / done * left,
     )
-
-
-def steps_per_epoch(pictures: int, batch_size: int) -> int:
-    """Steps of an epoch; the last one takes what is left over."""
-    return -(-pictures // batch_size)
-
-
-def class_weight_tensor(config: TrainConfig, device: torch.device) -> torch.Tensor | None:
-    """The class weights `(K,) float32` on the device, or None."""
-    return torch.tensor(config.class_weights, device=device) if config.class_weights else None
-
-
-@contextmanager
-def _drawing(device: torch.device, *place: int) -> Generator[None, None, None]:
-    """What the network draws while the block runs (dropout) is a function of the place: seed, epoch, step."""
-    seed = int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 @contextmanager

@@ -1,46 +1,47 @@
-"""Optimisers, the course of the learning rate, the pace of running statistics. Knows no data and no loop."""
+"""Optimisers and the course of the learning rate. Knows no data and no loop."""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from typing import Any
 
 import torch
+from torch import nn
 
 from pixelwise.config import TrainConfig
+from pixelwise.training.encoder_layers import learning_rate_factors
 from pixelwise.training.rmsprop import KerasRMSprop
 
+_FACTOR = "lr_factor"
+"""Key of a parameter group's own factor on the learning rate."""
 
-def build_optimizer(network: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """The optimiser that the config names, over all parameters of the network.
+
+def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser that the config names, over all parameters of the network that are trained.
 
     Weight decay reaches kernels only (more than one dimension): decaying biases and batch-norm scales pulls
-    activations towards zero and regularises nothing.
+    activations towards zero and regularises nothing. Parameters with one learning rate and one decay form a
+    group; the order of groups and of what is in them follows the network alone, so a checkpoint finds its
+    places.
+
+    Raises:
+        ConfigError: The encoder is to learn at another pace and the network has none, or nothing is trained.
     """
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    kernels = [p for p in parameters if p.ndim > 1]
-    others = [p for p in parameters if p.ndim <= 1]
-    groups = [
-        {"params": kernels, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+    factors = learning_rate_factors(network, config)
+    members: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            members[factors.get(parameter, 1.0), parameter.ndim > 1].append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": parameters, "weight_decay": config.weight_decay if kernels else 0.0, _FACTOR: factor}
+        for (factor, kernels), parameters in sorted(members.items(), key=lambda item: item[0], reverse=True)
     ]
-    groups = [group for group in groups if group["params"]]
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr, foreach=True)
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, foreach=True)
     return KerasRMSprop(groups, lr=config.lr, rho=0.9, eps=1e-7)
-
-
-def set_bn_momentum(network: torch.nn.Module, momentum: float) -> None:
-    """Lets the running statistics of batch normalisation follow the batches faster, or slower.
-
-    They trail the weights by some `1 / momentum` steps. With Keras' 0.01 and a few hundred steps in all they
-    are those of weights long gone, and a network that fits its training pictures predicts one class
-    everywhere.
-    """
-    for module in network.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.momentum = momentum
 
 
 def learning_rate(step: int, total_steps: int, config: TrainConfig) -> float:
@@ -61,6 +62,6 @@ def learning_rate(step: int, total_steps: int, config: TrainConfig) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
-    """Gives every parameter group the same learning rate."""
+    """Gives every parameter group this learning rate times its own factor."""
     for group in optimizer.param_groups:
-        group["lr"] = value
+        group["lr"] = value * group.get(_FACTOR, 1.0)

@@ -5,6 +5,7 @@ Knows neither run folder nor checkpoint; `train` and `resume` begin with it alik
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,18 +13,26 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 
+from pixelwise.backends.torch import choose_device
 from pixelwise.config import TrainConfig
 from pixelwise.data import Dataset, open_dataset
 from pixelwise.data.cache import prepare
 from pixelwise.data.prepared import Prepared
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.models import Architecture, assemble, read_weights
+from pixelwise.header import Architecture
+from pixelwise.losses import build_loss
+from pixelwise.losses.class_weights import balanced_weights
+from pixelwise.models import assemble, read_weights
 from pixelwise.nn.arguments import parse_arguments
-from pixelwise.segmenter import choose_device
-from pixelwise.torch_runtime import choose_precision
 from pixelwise.training import guard
+from pixelwise.training.average import WeightAverage
+from pixelwise.training.checkpoint import State
+from pixelwise.training.encoder_layers import freeze, learning_rate_factors, set_bn_momentum
+from pixelwise.training.engine import decide_precision, make_fabric
 from pixelwise.training.events import Listener
-from pixelwise.training.optim import build_optimizer, set_bn_momentum
+from pixelwise.training.job import steps_per_epoch
+from pixelwise.training.optim import build_optimizer
+from pixelwise.training.step import Objective
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,11 @@ class Parts:
     data_hash: str
     fabric: Fabric
     network: torch.nn.Module
+    frozen: tuple[torch.nn.Module, ...]
+    average: WeightAverage | None
     weights_sha256: str | None
     optimizer: torch.optim.Optimizer
+    objective: Objective
     precision: str
     listener: Listener
 
@@ -56,16 +68,19 @@ class Parts:
                 may be gone by now and are in the checkpoint as training has made them.
         """
         device = choose_device(config.device)
-        precision, why = _precision(config, device)
+        precision, why = decide_precision(config, device)
         name, arguments = config.model, parse_arguments(config.model_args)
         pretrained = None
         if architecture is not None:
             name, arguments = architecture.name, dict(architecture.arguments)
         elif config.weights:
             pretrained = read_weights(name, config.weights, arguments=arguments, progress=listener.work)
-        # Built before the data is read: a wrong model name should not cost a walk over all pictures.
+        # Built before the data is read: a wrong name should not cost a walk over all pictures.
+        build_loss(config.loss, class_weights=None)
         with torch.device("meta"):
-            assemble(name, num_classes=1, arguments=arguments, pretrained=pretrained)
+            outline = assemble(name, num_classes=1, arguments=arguments, pretrained=pretrained)
+            freeze(outline, config)
+            learning_rate_factors(outline, config)
         dataset = open_dataset(data, config.data)
         for note in dataset.notes:
             listener.note(note)
@@ -79,16 +94,17 @@ class Parts:
         network = assemble(
             name, num_classes=len(classes), arguments=arguments, seed=config.seed, pretrained=pretrained
         )
-        fabric = Fabric(
-            accelerator=device.type,
-            devices=1,
-            precision="bf16-mixed" if precision == "bfloat16" else "32-true",
-        )
+        fabric = make_fabric(device, precision)
         network = network.to(fabric.device)
         network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.bn_momentum is not None:
             set_bn_momentum(network, config.bn_momentum)
+        frozen = freeze(network, config)
         optimizer = build_optimizer(network, config)
+        weights = _class_weights(config, train, fabric.device)
+        if config.steps is not None:
+            epochs = -(-config.steps // steps_per_epoch(len(train), config.batch_size))
+            config = dataclasses.replace(config, epochs=epochs)
         listener.note(f"training {config.model} on {fabric.device} in {why}")
         return Parts(
             config=config,
@@ -98,11 +114,24 @@ class Parts:
             data_hash=data_hash,
             fabric=fabric,
             network=network,
+            frozen=frozen,
+            average=WeightAverage(network, config.ema) if config.ema else None,
             weights_sha256=None if pretrained is None else pretrained.sha256,
             optimizer=optimizer,
+            objective=Objective(
+                loss=build_loss(config.loss, class_weights=weights),
+                class_weights=weights,
+                auxiliary=config.aux_weight,
+            ),
             precision=precision,
             listener=listener,
         )
+
+    @property
+    def state(self) -> State:
+        """What a checkpoint holds besides the progress."""
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)  # float16's
+        return State(self.network, self.optimizer, self.average, scaler)
 
     @property
     def architecture(self) -> Architecture:
@@ -124,6 +153,7 @@ class Parts:
             "train_pictures": len(self.train),
             "val_pictures": len(self.val),
             "classes": list(self.dataset.reader.classes.names),
+            "class_weights": _listed(self.objective.class_weights),
             "train_pixels": [int(n) for n in self.train.class_counts],
             "seed": config.seed,
             "precision": self.precision,
@@ -131,12 +161,19 @@ class Parts:
         }
 
 
-def _precision(config: TrainConfig, device: torch.device) -> tuple[str, str]:
-    """`float32` or `bfloat16`, and why."""
-    if config.precision != "auto":
-        return config.precision, f"{config.precision}: asked for"
-    dtype, why = choose_precision(device)
-    return ("bfloat16" if dtype == torch.bfloat16 else "float32"), why
+def _class_weights(config: TrainConfig, train: Prepared, device: torch.device) -> torch.Tensor | None:
+    """The class weights `(K,) float32` on the device, given or counted, or None."""
+    if config.class_weights:
+        return torch.tensor(config.class_weights, device=device)
+    if config.balance == "none":
+        return None
+    where_present = train.pixels_where_present() if config.balance == "median" else train.class_counts
+    weights = balanced_weights(config.balance, train.class_counts, where_present)
+    return torch.from_numpy(weights).float().to(device)
+
+
+def _listed(weights: torch.Tensor | None) -> list[float] | None:
+    return None if weights is None else weights.tolist()
 
 
 def _prepare(dataset: Dataset, config: TrainConfig, listener: Listener) -> tuple[Prepared, Prepared, str]:

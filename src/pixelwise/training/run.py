@@ -5,8 +5,11 @@
       provenance.json      data hash, versions, machine, git commits, command
       best.safetensors     the model of the best validation
       last.safetensors     the model of the last epoch
+      average.safetensors  the moving average of its weights, where one is kept
       checkpoint.safetensors   to resume from
       history.csv  curves.png  tensorboard/
+      examples/            validation pictures, truth beside prediction, after epochs 1, 2, 4, 8, …
+      tracking.json        the run's numbers at MLflow and Weights & Biases
 
 Knows no network and no step.
 """
@@ -27,7 +30,7 @@ from pixelwise import __version__, plain
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import write_whole
-from pixelwise.models import Architecture
+from pixelwise.header import Architecture
 
 _LIBRARIES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors")
 
@@ -59,6 +62,11 @@ class RunFolder:
         return self.path / "last.safetensors"
 
     @property
+    def average(self) -> Path:
+        """The moving average of the last completed epoch's weights."""
+        return self.path / "average.safetensors"
+
+    @property
     def checkpoint(self) -> Path:
         """The state to resume from."""
         return self.path / "checkpoint.safetensors"
@@ -72,6 +80,11 @@ class RunFolder:
     def curves(self) -> Path:
         """The history as a plot."""
         return self.path / "curves.png"
+
+    @property
+    def examples(self) -> Path:
+        """Pictures with truth and prediction, one sheet for some of the epochs."""
+        return self.path / "examples"
 
     @property
     def tensorboard(self) -> Path:

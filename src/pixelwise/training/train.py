@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,17 @@ from pixelwise import plain
 from pixelwise.config import TrainConfig
 from pixelwise.encoders.pretrained import IMAGENET
 from pixelwise.errors import ConfigError
+from pixelwise.header import ModelHeader
 from pixelwise.metrics import Metrics
-from pixelwise.model_file import ModelHeader, read_header, save_model
+from pixelwise.model_file import read_header, save_model
 from pixelwise.report.history import HistoryRow
 from pixelwise.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from pixelwise.training.engine import Heads, compiled
 from pixelwise.training.events import Listener, LogListener
 from pixelwise.training.interrupt import stop_on_signals
+from pixelwise.training.job import AVERAGE, WEIGHTS, Job
 from pixelwise.training.log import RunLog
-from pixelwise.training.loop import Job, run_epochs
+from pixelwise.training.loop import run_epochs
 from pixelwise.training.parts import Parts
 from pixelwise.training.run import (
     RunFolder,
@@ -32,6 +35,8 @@ from pixelwise.training.run import (
     write_config,
     write_provenance,
 )
+from pixelwise.training.sinks import check_available, open_sinks
+from pixelwise.training.step import Stepper
 from pixelwise.types import SizePolicy
 
 
@@ -94,6 +99,7 @@ def train(
     if config.weights not in ("", IMAGENET):  # a resume may stand in another folder
         config = dataclasses.replace(config, weights=str(Path(config.weights).expanduser().resolve()))
     listener = listener or LogListener()
+    check_available(config)
     if RunFolder(Path(out)).config.exists():
         create(Path(out), Path(data), config)  # says what to do instead, before any picture is read
     parts = Parts.build(Path(data), config, listener)
@@ -122,9 +128,10 @@ def resume(
         DataError: The pictures changed since.
     """
     run, data, config = open_existing(Path(folder))
+    check_available(config)
     listener = listener or LogListener()
     if epochs is not None:
-        config = dataclasses.replace(config, epochs=epochs)
+        config = dataclasses.replace(config, epochs=epochs, steps=None)
     architecture = recorded_architecture(run) if run.checkpoint.exists() else None
     parts = Parts.build(data, config, listener, architecture=architecture)
     if not run.provenance.exists():
@@ -136,8 +143,9 @@ def resume(
         check_same_weights(provenance, parts.weights_sha256)
     progress = Progress()
     if run.checkpoint.exists():
-        progress = load_checkpoint(run.checkpoint, parts.network, parts.optimizer)
-        if progress.epoch > config.epochs or (progress.epoch == config.epochs and progress.step):
+        progress = load_checkpoint(run.checkpoint, parts.state)
+        last = parts.config.epochs
+        if progress.epoch > last or (progress.epoch == last and progress.step):
             raise ConfigError(f"{run.path} has done {progress.epoch} epochs: --epochs cannot be lower")
         listener.note(f"resuming {run.path} in epoch {progress.epoch + 1} after step {progress.step}")
     if epochs is not None:
@@ -148,28 +156,41 @@ def resume(
 def _run(run: RunFolder, parts: Parts, progress: Progress, provenance: dict[str, Any]) -> Run:
     """Trains to the end and says what came of it."""
     classes, config = parts.dataset.reader.classes, parts.config
-    log = RunLog(run, classes, progress.rows)
-    engine, optimizer = parts.fabric.setup(parts.network, parts.optimizer)
+    sinks = open_sinks(run, config, plain.flatten(config), parts.listener.warning)
+    log = RunLog(run, classes, progress.rows, sinks)
+    engine, optimizer = parts.fabric.setup(compiled(Heads(parts.network), config), parts.optimizer)
+    average = None
+    if parts.average is not None:
+        average = parts.average, parts.fabric.setup(compiled(Heads(parts.average.network), config))
     job = Job(
         config=config,
         classes=classes,
         train=parts.train,
         val=parts.val,
-        fabric=parts.fabric,
+        stepper=Stepper(
+            fabric=parts.fabric,
+            engine=engine,
+            optimizer=optimizer,
+            objective=parts.objective,
+            micro_batch=config.micro_batch,
+            clip_norm=config.clip_norm,
+        ),
         network=parts.network,
-        engine=engine,
-        optimizer=optimizer,
+        frozen=parts.frozen,
+        average=average,
         progress=progress,
-        save_checkpoint=lambda: save_checkpoint(run.checkpoint, parts.network, parts.optimizer, progress),
+        save_checkpoint=lambda: save_checkpoint(run.checkpoint, parts.state, progress),
         save_models=_model_writer(run, parts, progress, provenance),
         log=log,
         listener=parts.listener,
     )
+    finished = False
     try:
         with stop_on_signals() as stop:
             run_epochs(job, stop)
+        finished = True
     finally:
-        log.close()
+        log.close(finished=finished)
     best = read_header(run.best).provenance
     return Run(
         folder=run.path,
@@ -182,26 +203,33 @@ def _run(run: RunFolder, parts: Parts, progress: Progress, provenance: dict[str,
 
 def _model_writer(
     run: RunFolder, parts: Parts, progress: Progress, provenance: dict[str, Any]
-) -> Callable[[Metrics, bool], None]:
-    """Writes last.safetensors after an epoch, and best.safetensors where it is the best."""
+) -> Callable[[Mapping[str, Metrics], str | None], None]:
+    """Writes last.safetensors and average.safetensors after an epoch, and the best of the run as best."""
     config = parts.config
     header = ModelHeader(
         architecture=parts.architecture,
         classes=parts.dataset.reader.classes,
         size_policy=SizePolicy("resize", config.size, "scaled"),
     )
+    models = {WEIGHTS: (parts.network, run.last)}
+    if parts.average is not None:
+        models[AVERAGE] = (parts.average.network, run.average)
 
-    def write(metrics: Metrics, best: bool) -> None:
-        facts = {
-            **provenance,
-            "train": plain.to_json(config),
-            "epoch": progress.epoch,
-            "validation": metrics.to_json(),
-            "validation_loss": progress.rows[-1].val_loss,
-        }
-        complete = dataclasses.replace(header, provenance=facts)
-        save_model(run.last, parts.network, complete)
-        if best:
-            save_model(run.best, parts.network, complete)
+    def write(metrics: Mapping[str, Metrics], best: str | None) -> None:
+        row = progress.rows[-1]
+        losses = {WEIGHTS: row.val_loss, AVERAGE: row.average_loss}
+        for name, (network, path) in models.items():
+            facts = {
+                **provenance,
+                "train": plain.to_json(config),
+                "epoch": progress.epoch,
+                "model": name,
+                "validation": metrics[name].to_json(),
+                "validation_loss": losses[name],
+            }
+            complete = dataclasses.replace(header, provenance=facts)
+            save_model(path, network, complete)
+            if name == best:
+                save_model(run.best, network, complete)
 
     return write

@@ -2,69 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from pixelwise.data.loader import Batch
-from pixelwise.losses import cross_entropy
 from pixelwise.metrics import ConfusionMatrix
+from pixelwise.training.step import Objective
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One validation picture `(H, W, 3) uint8`, its truth and what was predicted, both `(H, W) uint8` ids."""
+
+    image: npt.NDArray[np.uint8]
+    truth: npt.NDArray[np.uint8]
+    predicted: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
 class Validation:
     """What one pass over the validation pictures gave.
 
     Attributes:
-        loss: Mean cross-entropy over all counted pixels of the set (weighted as in training).
+        loss: Mean over the batches, each by its counted pixels and their class weights. For cross-entropy
+            and whatever else is a mean over pixels that is the mean over the set, whatever the batch size.
         confusion: `(K, K) int64`, rows the truth, columns the prediction.
+        examples: The pictures that were asked for.
     """
 
     loss: float
     confusion: npt.NDArray[np.int64]
+    examples: tuple[Example, ...]
 
 
 def validate(
-    network: torch.nn.Module,
+    engine: nn.Module,
     batches: Iterable[Batch],
     *,
     num_classes: int,
-    class_weights: torch.Tensor | None,
+    objective: Objective,
     device: torch.device,
+    keep: Collection[int] = (),
     on_batch: Callable[[int], None],
 ) -> Validation:
-    """Runs the network in evaluation mode over the batches and leaves it in training mode.
+    """Runs the network over the batches in evaluation mode, in which it is left.
 
-    The loss is averaged over the pixels of the whole set, not over batches, so the batch size cannot change
-    it. `on_batch` hears the number of pictures done.
+    Args:
+        engine: `Heads` of the network, on its device.
+        batches: The validation pictures.
+        num_classes: K.
+        objective: What training minimises; auxiliary heads are silent here.
+        device: Of the network.
+        keep: Places, in the order of the batches, of pictures to hand back with their predictions.
+        on_batch: Hears the number of pictures done.
     """
-    network.eval()
+    engine.eval()
     confusion = ConfusionMatrix(num_classes)
     total = torch.zeros((), dtype=torch.float64, device=device)
-    weight, done = 0.0, 0
+    weight = torch.zeros((), dtype=torch.float64, device=device)
+    examples: list[Example] = []
+    done = 0
     with torch.inference_mode():
         for batch in batches:
             images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2).float()
             masks = torch.from_numpy(batch.masks).to(device)
-            logits = network(images)
-            batch_weight = counted_weight(batch.masks, num_classes, class_weights)
-            total += cross_entropy(logits, masks, class_weights=class_weights).double() * batch_weight
+            logits = engine(images)[0]
+            batch_weight = objective.weight(masks)
+            total += objective.loss(logits, masks).double() * batch_weight
             weight += batch_weight
-            confusion.update(logits.argmax(1), masks)
-            done += len(batch.images)
+            predicted = logits.argmax(1)
+            confusion.update(predicted, masks)
+            examples += [
+                Example(batch.images[row], batch.masks[row], predicted[row].cpu().numpy().astype(np.uint8))
+                for row in range(len(batch))
+                if done + row in keep
+            ]
+            done += len(batch)
             on_batch(done)
-    network.train()
-    return Validation(loss=float(total) / max(weight, 1e-12), confusion=confusion.counts)
-
-
-def counted_weight(
-    masks: npt.NDArray[np.uint8], num_classes: int, class_weights: torch.Tensor | None
-) -> float:
-    """The weight of a batch in a mean over pixels: its counted pixels, each times its class weight."""
-    pixels = np.bincount(masks.ravel(), minlength=256)[:num_classes]
-    if class_weights is None:
-        return float(pixels.sum())
-    return float(pixels @ class_weights.cpu().double().numpy())
+    return Validation(
+        loss=float(total / weight.clamp(min=1e-12)), confusion=confusion.counts, examples=tuple(examples)
+    )

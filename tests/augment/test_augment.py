@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelwise.augment import Draw, apply, augment, colour_matrix, draw
+from pixelwise.augment import Draw, apply, augment, draw
+from pixelwise.augment.colour import colour_matrix
 from pixelwise.config import AugmentConfig
 
 ALL = AugmentConfig(flip=True, scale=(0.5, 2.0), rotate=30.0, shift=0.2, colour=0.4)

@@ -1,14 +1,17 @@
-"""What training minimises: the cross-entropy of each labelled pixel.
+"""The cross-entropy of each labelled pixel, with class weights and label smoothing.
 
 Knows no network, no optimiser and no data set; logits and train ids in, one number out.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelwise.errors import ConfigError
 from pixelwise.types import IGNORE
 
 _ROWS_FROM = 8
@@ -21,7 +24,29 @@ On CUDA rows are always taken: the two-dimensional kernel sums in no fixed order
 """
 
 
-def cross_entropy(logits: Tensor, target: Tensor, *, class_weights: Tensor | None = None) -> Tensor:
+@dataclass(frozen=True, kw_only=True)
+class CrossEntropy:
+    """`cross_entropy` as a term of a sum.
+
+    Attributes:
+        smoothing: Share of each target that is spread evenly over all classes (C. Szegedy et al., "Rethinking
+            the Inception Architecture for Computer Vision", 2016, section 7).
+    """
+
+    smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.smoothing < 1:
+            raise ConfigError(f"ce's smoothing must lie in 0..1, got {self.smoothing}")
+
+    def __call__(self, logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor:
+        """The loss, a float32 scalar."""
+        return cross_entropy(logits, target, class_weights=class_weights, smoothing=self.smoothing)
+
+
+def cross_entropy(
+    logits: Tensor, target: Tensor, *, class_weights: Tensor | None = None, smoothing: float = 0.0
+) -> Tensor:
     """Mean of -log softmax(logits)[true class] over the pixels whose target is not 255.
 
     The mean runs over all counted pixels of the batch together, as in Keras' SparseCategoricalCrossentropy
@@ -33,6 +58,7 @@ def cross_entropy(logits: Tensor, target: Tensor, *, class_weights: Tensor | Non
         logits: `(N, K, H, W)` of any floating type; computed in float32 even under autocast.
         target: `(N, H, W)` uint8 or int64 train ids, 255 = ignore; other ids must lie in 0..K-1.
         class_weights: `(K,)`, not negative; all one where not given.
+        smoothing: Share of each target that is spread over all classes, each with its class weight.
 
     Returns:
         A float32 scalar.
@@ -45,7 +71,14 @@ def cross_entropy(logits: Tensor, target: Tensor, *, class_weights: Tensor | Non
         if classes >= _ROWS_FROM or scores.is_cuda:
             # (N, K, H, W) -> (N * H * W, K): a view of channels_last memory
             scores, ids = scores.permute(0, 2, 3, 1).reshape(-1, classes), ids.reshape(-1)
-        loss = F.cross_entropy(scores, ids, weight=weights, ignore_index=IGNORE, reduction="sum")
+        loss = F.cross_entropy(
+            scores,
+            ids,
+            weight=weights,
+            ignore_index=IGNORE,
+            reduction="sum",
+            label_smoothing=smoothing,
+        )
         if weights is None:
             share = counted.sum().to(loss)
         else:

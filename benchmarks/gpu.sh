@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Everything that wants a GPU, in one command: the tests marked gpu, the benchmarks, the recipes with three seeds.
+#
+#   benchmarks/gpu.sh DATA [OUT]
+#
+# DATA holds cats/, camvid/ and people/; OUT (default: gpu-results) gets logs, JSONs and model files. Each part is
+# run whatever became of the one before; the last line says which failed. WEIGHTS may name a file of MobileNetV2's
+# ImageNet weights, which are fetched otherwise.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+data=${1:?"usage: benchmarks/gpu.sh DATA [OUT]"}
+out=$(realpath -m "${2:-gpu-results}")
+python=${PYTHON:-python3}
+weights=${WEIGHTS:+--weights $WEIGHTS}
+mkdir -p "$out"
+failed=()
+
+part() {
+    local name=$1
+    shift
+    echo "== $name"
+    if ! "$@" >"$out/$name.log" 2>&1; then
+        failed+=("$name")
+        tail -n 5 "$out/$name.log"
+    fi
+}
+
+nvidia-smi >"$out/gpu.txt" 2>&1 || { echo "no GPU answers nvidia-smi"; exit 1; }
+part tests "$python" -m pytest -m gpu tests
+part overhead "$python" benchmarks/train_overhead.py --batch 32 --out "$out/train_overhead.json"
+part pets-seed "$python" recipes/pets_seed.py "$data/cats" --out "$out/pets-seed" --seeds 3
+part pets "$python" recipes/pets.py "$data/cats" --out "$out/pets" --seeds 3
+# shellcheck disable=SC2086 - the option and its value are two words
+part portrait "$python" recipes/portrait.py "$data/people" --out "$out/portrait" --seeds 3 $weights
+# shellcheck disable=SC2086
+part camvid "$python" recipes/camvid.py "$data/camvid" --out "$out/camvid" --seeds 3 $weights
+part camvid-scratch "$python" recipes/camvid_scratch.py "$data/camvid" --out "$out/camvid-scratch" --seeds 3
+mkdir -p "$out/recipes" && cp recipes/results/*.json "$out/recipes/" 2>/dev/null
+if ((${#failed[@]})); then
+    echo "failed: ${failed[*]}; their logs are in $out"
+    exit 1
+fi
+echo "all done: $out"

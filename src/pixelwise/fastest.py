@@ -1,0 +1,172 @@
+"""Which backend is the fastest here for a model: measured once, and remembered.
+
+What was measured holds for one kind of network, size, batch, machine and set of versions; anything else is
+measured anew. Forgetting is harmless: the file can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from pixelwise.backends import Backend
+from pixelwise.errors import BackendError, DataError
+from pixelwise.files import write_whole
+from pixelwise.header import ModelHeader
+
+ROUNDS = 5
+"""Answers that are timed of each, after one that is not."""
+
+KEPT = 200
+"""Measurements that are remembered; the oldest go first."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen.
+
+    Attributes:
+        backend: The name of the fastest.
+        seconds: Of a picture in a batch, median, by backend.
+        remembered: Whether this was measured before.
+        failed: Why others could not be measured, by backend.
+    """
+
+    backend: str
+    seconds: Mapping[str, float]
+    remembered: bool
+    failed: Mapping[str, str]
+
+    def __str__(self) -> str:
+        others = [
+            f"{name} {1e3 * s:.1f} ms"
+            for name, s in sorted(self.seconds.items(), key=lambda pair: pair[1])
+            if name != self.backend
+        ]
+        others += [f"{name}: {why}" for name, why in self.failed.items()]
+        when = "remembered" if self.remembered else "measured now"
+        beside = f" ({'; '.join(others)})" if others else ""
+        return f"{self.backend} computes, {1e3 * self.seconds[self.backend]:.1f} ms a picture, {when}{beside}"
+
+
+def choose(
+    contestants: Mapping[str, Callable[[], Backend]],
+    header: ModelHeader,
+    *,
+    batch_size: int,
+    place: str,
+    memory: Path | None = None,
+) -> tuple[Choice, Backend]:
+    """The fastest of several backends for batches of this size, opened.
+
+    Args:
+        contestants: By name, what opens each.
+        header: Of the model.
+        batch_size: Pictures at once.
+        place: Device and threads, in words: part of what a measurement holds for.
+        memory: The file that remembers; in the user's cache folder where not given.
+
+    Raises:
+        BackendError: None of them can be opened.
+    """
+    memory = memory or Path(platformdirs.user_cache_dir("pixelwise")) / "backends.json"
+    key = _key(header, batch_size, sorted(contestants), place)
+    known = _read(memory)
+    before = known.get(key, {})
+    if before and set(before) <= set(contestants):
+        name = _fastest(before)
+        try:
+            return Choice(name, before, True, {}), contestants[name]()
+        except BackendError:
+            pass  # it worked when it was measured; measure again
+    opened: dict[str, Backend] = {}
+    failed: dict[str, str] = {}
+    for name, open_it in contestants.items():
+        try:
+            opened[name] = open_it()
+        except BackendError as error:
+            failed[name] = str(error)
+    if not opened:
+        raise BackendError(f"no backend can compute this model: {'; '.join(failed.values())}")
+    seconds = _measure(opened, header, batch_size)
+    _remember(memory, known, key, seconds)
+    name = _fastest(seconds)
+    return Choice(name, seconds, False, failed), opened[name]
+
+
+def _fastest(seconds: Mapping[str, float]) -> str:
+    return min(seconds, key=lambda name: seconds[name])
+
+
+def _measure(opened: Mapping[str, Backend], header: ModelHeader, batch_size: int) -> dict[str, float]:
+    """Seconds a picture, in turn, so that whatever else the machine does hits all alike."""
+    size = header.size_policy.size
+    images = np.random.default_rng(0).integers(0, 256, (batch_size, *size, 3), np.uint8)
+    taken: dict[str, list[float]] = {name: [] for name in opened}
+    for number in range(ROUNDS + 1):
+        for name, backend in opened.items():
+            begin = time.perf_counter()
+            backend.logits(images)
+            if number:
+                taken[name].append((time.perf_counter() - begin) / batch_size)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def _key(header: ModelHeader, batch_size: int, names: list[str], place: str) -> str:
+    versions = []
+    for package in ("pixelwise", "torch", "onnxruntime", "onnxruntime-gpu", "openvino"):
+        try:
+            versions.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    facts = {
+        "network": header.to_json()["architecture"],
+        "classes": len(header.classes),
+        "size": header.size_policy.size,
+        "batch": batch_size,
+        "backends": names,
+        "place": place,
+        "machine": [platform.machine(), _processor(), os.cpu_count()],
+        "versions": versions,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _processor() -> str:
+    facts = Path("/proc/cpuinfo")
+    if not facts.is_file():
+        return platform.processor()
+    lines = [line for line in facts.read_text().splitlines() if line.startswith(("model", "flags"))]
+    return "\n".join(sorted(set(lines)))
+
+
+def _read(memory: Path) -> dict[str, dict[str, float]]:
+    """What is remembered; nothing where the file is absent or is something else."""
+    try:
+        found = json.loads(memory.read_text())
+        return {
+            str(key): {str(name): float(value) for name, value in row.items()}
+            for key, row in found.items()
+            if row
+        }
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return {}
+
+
+def _remember(memory: Path, known: dict[str, dict[str, float]], key: str, seconds: dict[str, float]) -> None:
+    kept = dict(list((known | {key: seconds}).items())[-KEPT:])
+    try:
+        write_whole(memory, json.dumps(kept, indent=1).encode())
+    except DataError:
+        return  # a cache that cannot be written is measured again next time

@@ -1,0 +1,187 @@
+"""The operations that a segmentation network consists of in evaluation. Plain values: they compute nothing.
+
+Maps are `(N, C, H, W)`. Weights lie as PyTorch has them: in float32 like the network's own, or in float64
+where they were computed of those, so that rewriting rounds nothing. Nothing here depends on the size of a
+picture: an operation that did could not be in a graph for pictures of any size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.floating]
+Margins = tuple[int, int, int, int]
+"""Rows above, columns left, rows below, columns right."""
+
+NO_MARGINS: Margins = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Conv:
+    """A convolution.
+
+    Attributes:
+        weight: `(out, in / groups, h, w)`.
+        bias: `(out,)`.
+        stride: Step in both directions.
+        padding: Zeros around the map.
+        dilation: Distance of the kernel's taps.
+        groups: Groups of channels that don't see each other.
+    """
+
+    weight: Array
+    bias: Array | None = None
+    stride: int = 1
+    padding: Margins = NO_MARGINS
+    dilation: int = 1
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TransposedConv:
+    """A transposed convolution.
+
+    Attributes:
+        weight: `(in, out / groups, h, w)`.
+        bias: `(out,)`.
+        stride: How much larger the map becomes.
+        padding: Rows and columns cut off on every side.
+        groups: Groups of channels that don't see each other.
+    """
+
+    weight: Array
+    bias: Array | None = None
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """`factor * x + shift`, both `(C,)`: batch normalisation in evaluation, normalisation of RGB."""
+
+    factor: Array
+    shift: Array
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """Values below `low` become it, and those above `high`; ReLU is (0, None), ReLU6 (0, 6)."""
+
+    low: float
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Leaky:
+    """Values below zero times `slope`."""
+
+    slope: float
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """`1 / (1 + exp(-x))`."""
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """The hyperbolic tangent."""
+
+
+@dataclass(frozen=True)
+class Add:
+    """The sum of two maps of one size."""
+
+
+@dataclass(frozen=True)
+class Concat:
+    """Maps of one size, their channels one after the other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool:
+    """The largest value of each window; a padding never wins.
+
+    Attributes:
+        kernel: Height and width of the window.
+        stride: Step in both directions.
+        padding: Rows and columns around the map, on every side.
+        ceil: Whether a window that only begins in the map counts.
+        places: Whether there is a second output: where in the plane each maximum stood.
+    """
+
+    kernel: int
+    stride: int
+    padding: int = 0
+    ceil: bool = False
+    places: bool = False
+
+
+@dataclass(frozen=True)
+class Enlarge:
+    """A whole factor more rows and columns: repeated, or bilinear between pixels taken as areas."""
+
+    factor: int
+    mode: Literal["nearest", "bilinear"]
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Zeros around the map."""
+
+    margins: Margins
+
+
+@dataclass(frozen=True)
+class Trim:
+    """Rows and columns cut off."""
+
+    margins: Margins
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of each channel's plane: `(N, C, 1, 1)`."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A `(N, C, 1, 1)` map, repeated to the height and width of a second one."""
+
+
+@dataclass(frozen=True)
+class UnpoolCorner:
+    """Each value in the upper left of a block of zeros, `factor` high and wide."""
+
+    factor: int
+
+
+@dataclass(frozen=True)
+class UnpoolPlaces:
+    """Values put back where a max-pooling of 2x2 windows found them, zeros around; the places come second."""
+
+
+Op = (
+    Conv
+    | TransposedConv
+    | Scale
+    | Clamp
+    | Leaky
+    | Sigmoid
+    | Tanh
+    | Add
+    | Concat
+    | MaxPool
+    | Enlarge
+    | Pad
+    | Trim
+    | Mean
+    | Spread
+    | UnpoolCorner
+    | UnpoolPlaces
+)

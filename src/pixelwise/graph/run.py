@@ -1,0 +1,112 @@
+"""Computes a graph with torch, one operation after the other: what other runtimes are compared with.
+
+Plain on purpose: nothing is kept longer than it is read, and nothing else is clever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pixelwise.graph import ops
+from pixelwise.graph.graph import Graph
+from pixelwise.graph.ops import Op
+from pixelwise.nn import resample
+from pixelwise.nn.frame import crop
+
+
+def run(graph: Graph, pictures: Tensor, *, framed: bool = False) -> Tensor:
+    """Logits `(N, K, H, W)` of pictures.
+
+    Args:
+        graph: What to compute.
+        pictures: `(N, 3, H, W)` raw RGB in 0..255; float64 computes in float64.
+        framed: Whether they have their frame already; the logits are not cut then.
+    """
+    values: dict[str, Tensor] = {graph.input: pictures if framed else graph.frame(pictures)}
+    last = {name: node for node in graph.nodes for name in node.inputs}
+    for node in graph.nodes:
+        results = compute(node.op, [values[name] for name in node.inputs])
+        values |= dict(zip(node.outputs, results, strict=True))
+        for name in node.inputs:
+            if last[name] is node and name != graph.output:
+                values.pop(name, None)
+    logits = values[graph.output]
+    return logits if framed else crop(logits, *pictures.shape[2:])
+
+
+def values(graph: Graph, pictures: Tensor) -> dict[str, Tensor]:
+    """Every value of a graph for pictures, by name, at the framed size; arguments as of `run`."""
+    found: dict[str, Tensor] = {graph.input: graph.frame(pictures)}
+    for node in graph.nodes:
+        results = compute(node.op, [found[name] for name in node.inputs])
+        found |= dict(zip(node.outputs, results, strict=True))
+    return found
+
+
+def compute(op: Op, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    """The outputs of one operation."""
+    x = inputs[0]
+    match op:
+        case ops.Conv():
+            weight, bias = _like(x, op.weight), None if op.bias is None else _like(x, op.bias)
+            top, left, bottom, right = op.padding
+            inside = (top, left)
+            if inside != (bottom, right):
+                x, inside = F.pad(x, (left, right, top, bottom)), (0, 0)
+            return (F.conv2d(x, weight, bias, op.stride, inside, op.dilation, op.groups),)
+        case ops.TransposedConv():
+            weight, bias = _like(x, op.weight), None if op.bias is None else _like(x, op.bias)
+            return (F.conv_transpose2d(x, weight, bias, op.stride, op.padding, groups=op.groups),)
+        case ops.Scale():
+            factor, shift = (_like(x, array).view(1, -1, 1, 1) for array in (op.factor, op.shift))
+            return (x * factor + shift,)
+        case ops.MaxPool(places=True):
+            return F.max_pool2d(x, op.kernel, op.stride, op.padding, ceil_mode=op.ceil, return_indices=True)
+        case _:
+            return (_SIMPLE[type(op)](op, *inputs),)
+
+
+def _max_pool(op: ops.MaxPool, x: Tensor) -> Tensor:
+    return F.max_pool2d(x, op.kernel, op.stride, op.padding, ceil_mode=op.ceil)
+
+
+def _enlarge(op: ops.Enlarge, x: Tensor) -> Tensor:
+    corners = False if op.mode == "bilinear" else None
+    return F.interpolate(x, scale_factor=op.factor, mode=op.mode, align_corners=corners)
+
+
+def _pad(op: ops.Pad, x: Tensor) -> Tensor:
+    top, left, bottom, right = op.margins
+    return F.pad(x, (left, right, top, bottom))
+
+
+def _trim(op: ops.Trim, x: Tensor) -> Tensor:
+    top, left, bottom, right = op.margins
+    return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
+
+
+_SIMPLE: dict[type, Callable[..., Tensor]] = {
+    ops.Clamp: lambda op, x: x.clamp(op.low, op.high),
+    ops.Leaky: lambda op, x: F.leaky_relu(x, op.slope),
+    ops.Sigmoid: lambda _, x: x.sigmoid(),
+    ops.Tanh: lambda _, x: x.tanh(),
+    ops.Add: lambda _, x, y: x + y,
+    ops.Concat: lambda _, *maps: torch.cat(maps, 1),
+    ops.MaxPool: _max_pool,
+    ops.Enlarge: _enlarge,
+    ops.Pad: _pad,
+    ops.Trim: _trim,
+    ops.Mean: lambda _, x: x.mean((2, 3), keepdim=True),
+    ops.Spread: lambda _, x, like: x.expand(-1, -1, *like.shape[2:]),
+    ops.UnpoolCorner: lambda op, x: resample.UnpoolCorner(op.factor)(x),
+    ops.UnpoolPlaces: lambda _, x, places: resample.UnpoolIndices()(x, places),
+}
+"""Operations without weights, of one output."""
+
+
+def _like(x: Tensor, array: object) -> Tensor:
+    return torch.as_tensor(array, dtype=x.dtype, device=x.device)

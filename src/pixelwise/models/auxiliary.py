@@ -1,0 +1,40 @@
+"""Auxiliary heads: a second, cheap answer from the middle of a network, which only training looks at.
+
+A network that has them is built with the argument `auxiliary`, keeps their parameters under the name
+`auxiliary`, and answers `forward_auxiliary(x)` with its own logits and theirs, all at the input's size. Model
+files are written without them. Source: H. Zhao et al., "Pyramid Scene Parsing Network", CVPR 2017, section 4.
+
+Knows no network in particular and no loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+ARGUMENT = "auxiliary"
+_PREFIX = "auxiliary."
+
+
+def has_auxiliary(network: nn.Module) -> bool:
+    """Whether the network was built with auxiliary heads."""
+    return isinstance(getattr(network, ARGUMENT, None), nn.Module)
+
+
+def forward_with_auxiliary(network: nn.Module, x: Tensor) -> list[Tensor]:
+    """The network's logits and then those of its auxiliary heads, if it has any; all at the input's size."""
+    if has_auxiliary(network):
+        return network.forward_auxiliary(x)  # pyright: ignore[reportCallIssue]
+    return [network(x)]
+
+
+def deployed_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's arguments without auxiliary heads."""
+    return {key: (False if key == ARGUMENT else value) for key, value in arguments.items()}
+
+
+def deployed_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A network's weights without those of its auxiliary heads."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(_PREFIX)}

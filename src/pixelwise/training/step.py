@@ -1,0 +1,118 @@
+"""One update of the weights: a batch in pieces through the network, gradients added up, one optimiser step.
+
+Knows neither epochs nor files; where a step stands in the run is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from pixelwise.losses import Loss
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a step minimises.
+
+    Attributes:
+        loss: Of logits and targets.
+        class_weights: `(K,) float32` on the device, or None: the weight of a pixel of each class when pieces
+            of a batch are put together.
+        auxiliary: Weight of each auxiliary head's loss.
+    """
+
+    loss: Loss
+    class_weights: Tensor | None
+    auxiliary: float
+
+    def __call__(self, heads: list[Tensor], masks: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of the network's own logits, and what is minimised: with that of auxiliary heads added."""
+        own, *others = (self.loss(logits, masks) for logits in heads)
+        return own, own + self.auxiliary * sum(others) if others else own
+
+    def weight(self, masks: Tensor) -> Tensor:
+        """A batch's weight in a mean over pixels, float64: counted pixels, each times its class weight."""
+        counts = torch.bincount(masks.reshape(-1), minlength=256)
+        if self.class_weights is None:
+            return counts[:255].sum(dtype=torch.float64)
+        return (counts[: len(self.class_weights)] * self.class_weights.double()).sum()
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one step gave: the loss of the network's own logits, and the weight of its pixels."""
+
+    loss: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """Moves the weights.
+
+    Attributes:
+        fabric: Device, precision, backward.
+        engine: `Heads` of the network as Fabric runs it.
+        optimizer: As Fabric steps it.
+        objective: What is minimised.
+        micro_batch: Pictures that go through the network at once; None for the whole batch.
+        clip_norm: Largest norm of the gradient; None for any.
+    """
+
+    fabric: Fabric
+    engine: nn.Module
+    optimizer: torch.optim.Optimizer
+    objective: Objective
+    micro_batch: int | None
+    clip_norm: float | None
+
+    def backward(self, images: Tensor, masks: Tensor, *, seed: tuple[int, ...]) -> Update:
+        """Leaves the batch's gradients in the parameters.
+
+        A mean over pixels comes out as if the batch had gone through at once, because each piece counts by
+        its pixels; terms that are no such mean (dice) are averaged, and batch normalisation sees the pieces.
+
+        Args:
+            images: `(N, 3, H, W) float32`.
+            masks: `(N, H, W) uint8`, 255 = ignore.
+            seed: Decides what the network draws (dropout).
+        """
+        size = self.micro_batch or len(images)
+        pieces = list(zip(images.split(size), masks.split(size), strict=True))
+        weights = torch.stack([self.objective.weight(piece) for _, piece in pieces])
+        # A batch without any counted pixel has a loss of zero, whatever the shares.
+        shares = (weights / weights.sum().clamp(min=1e-12)).float()
+        total = torch.zeros((), device=images.device)
+        with _drawing(images.device, seed):
+            for share, (image, mask) in zip(shares, pieces, strict=True):
+                own, minimised = self.objective(self.engine(image), mask)
+                # One piece is the batch: no share of it is rounded.
+                self.fabric.backward(minimised if len(pieces) == 1 else minimised * share)
+                total += own.detach() * (1 if len(pieces) == 1 else share)
+        return Update(float(total), float(weights.sum()))
+
+    def step(self) -> None:
+        """Moves the weights along the gradients, and clears them."""
+        if self.clip_norm is not None:
+            # With float16 the gradients may be infinite: the step is then left out, and the scale lowered.
+            self.fabric.clip_gradients(
+                self.engine, self.optimizer, max_norm=self.clip_norm, error_if_nonfinite=False
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+@contextmanager
+def _drawing(device: torch.device, place: tuple[int, ...]) -> Generator[None, None, None]:
+    """What the network draws while the block runs (dropout) is a function of the place: seed, epoch, step."""
+    seed = int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
