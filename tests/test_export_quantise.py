@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,21 @@ def test_openvino_models_are_near_and_leave_layers() -> None:
         assert 0 < relative(compiled([images])[0], exact) < 0.25
     assert counts[0] > len(layers)
     assert counts[1] <= counts[0] - 6
+
+
+@pytest.mark.parametrize(("logger", "quantise"), [("root", quantised_onnx), ("nncf", quantised_openvino)])
+def test_the_callers_log_is_left_as_it_was(logger: str, quantise: Callable[..., object]) -> None:
+    pytest.importorskip("nncf")
+    log, handler = logging.getLogger(logger), logging.Handler()
+    log.addHandler(handler)
+    level = log.level
+    try:
+        quantise(to_onnx(graph_of("unet-xception")).SerializeToString(), IMAGES, keep=[])
+        assert (log.level, handler.level) == (level, logging.NOTSET)
+        # Loggers remember what is enabled; a level that is set behind their back stays in force for some.
+        assert logging.getLogger("pixelwise").isEnabledFor(logging.WARNING)
+    finally:
+        log.removeHandler(handler)
 
 
 def test_a_layer_that_does_not_bear_it_is_found_and_left() -> None:

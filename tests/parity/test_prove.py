@@ -15,12 +15,12 @@ import pixelwise as pw
 from drawn_networks import build
 from pixelwise.cli import main
 from pixelwise.errors import BackendError
+from pixelwise.export import write
 from pixelwise.export.inside import inside_onnx, opset_of
 from pixelwise.graph import capture, simplify
 from pixelwise.graph.onnx import to_onnx
 from pixelwise.header import Architecture, Form, ModelHeader
 from pixelwise.model_file import save_model
-from pixelwise.parity import run as parity_run
 from pixelwise.parity.compare import Difference
 from pixelwise.parity.pictures import Picture, labelled, sizes, unlabelled
 from pixelwise.parity.report import complaint
@@ -108,8 +108,8 @@ def test_a_spoilt_layer_is_named_and_nothing_written(
 ) -> None:
     graph = simplify(capture(build("unet-xception")))
     victim = [node for node in graph.nodes if type(node.op).__name__ == "Conv"][7]
-    real = parity_run.onnx_of
-    monkeypatch.setattr(parity_run, "onnx_of", lambda *a: spoil(real(*a), f"{victim.output}.weight"))
+    real = write.onnx_of
+    monkeypatch.setattr(write, "onnx_of", lambda *a: spoil(real(*a), f"{victim.output}.weight"))
     out = tmp_path / ("best.onnx" if kind == "onnx" else "best.xml")
     assert main(["export", str(model), *data, "--to", kind, "--out", str(out)]) == 1
     printed = capsys.readouterr()

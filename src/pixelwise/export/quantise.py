@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,9 @@ def quantised_onnx(model: bytes, images: Images, *, keep: Collection[str]) -> by
     proto = onnx.load_from_string(model)
     network = set(_network_nodes(proto))
     left = [n.name for n in proto.graph.node if n.name not in network or n.output[0] in keep]
-    quiet, logging.root.level = logging.root.level, logging.ERROR  # it recommends a step that is done already
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        # It recommends a step that is done already.
+        with _only_errors_of("root"), tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "model.onnx"
             quantize_static(
                 proto,
@@ -92,8 +92,6 @@ def quantised_onnx(model: bytes, images: Images, *, keep: Collection[str]) -> by
             result = onnx.load(target)
     except (RuntimeError, ValueError) as error:
         raise BackendError(f"ONNX Runtime cannot quantise this model: {error}") from error
-    finally:
-        logging.root.level = quiet
     del result.metadata_props[:]
     result.metadata_props.extend(onnx.load_from_string(model).metadata_props)
     return result.SerializeToString()
@@ -108,7 +106,6 @@ def quantised_openvino(model: bytes, images: Images, *, keep: Collection[str]) -
     import onnx
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
-    nncf.set_log_level(logging.ERROR)
     network = core().read_model(model)
     names = {n.name for n in onnx.load_from_string(model).graph.node if n.output[0] in keep}
     ignored = [
@@ -120,7 +117,7 @@ def quantised_openvino(model: bytes, images: Images, *, keep: Collection[str]) -
     ]
     try:
         # It shows progress on stdout, where results belong.
-        with contextlib.redirect_stdout(sys.stderr):
+        with _only_errors_of("nncf"), contextlib.redirect_stdout(sys.stderr):
             return nncf.quantize(
                 network,
                 nncf.Dataset(images, lambda image: np.stack([image])),
@@ -139,6 +136,18 @@ def _check(images: Images, package: str, extra: str) -> None:
         raise BackendError(f"int8 needs the package {package}: pip install 'pixelwise[{extra}]'")
     if not images:
         raise DataError("int8 needs pictures to calibrate on, and there is none")
+
+
+@contextlib.contextmanager
+def _only_errors_of(logger: str) -> Iterator[None]:
+    """Lets a logger say nothing below an error for a while; its handlers may be the caller's own."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _network_nodes(proto: Any) -> list[str]:
