@@ -59,9 +59,12 @@ def ours(name: str, network_name: str) -> Callable[[int], tuple[Answer, dict[str
         graph = capture(network)
         if not name.endswith("-plain"):
             graph = simplify(graph)
-        if name == "torch":
-            return FoldedBackend(graph, torch.device("cpu")).logits, facts
+        if name.startswith("torch"):
+            half = name.endswith("-bf16")
+            return FoldedBackend(graph, torch.device("cpu"), half=half).logits, facts
         model = to_onnx(graph).SerializeToString()
+        if name == "openvino-bf16":
+            return OpenVinoBackend(model, half=True).logits, facts
         backend = OnnxRuntimeBackend if name.startswith("onnxruntime") else OpenVinoBackend
         if not name.endswith("-int8"):
             return backend(model).logits, facts

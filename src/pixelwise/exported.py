@@ -51,13 +51,14 @@ def open_exported(
     runtime: Runtime | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int | None = None,
+    half: bool = False,
 ) -> tuple[Backend, ModelHeader]:
     """The backend that predicts with an exported model, and what the file says of it; see `open_file`.
 
     Raises:
         ModelFileError: Also where the model answers labels alone.
     """
-    backend, header, form = open_file(path, runtime=runtime, device=device, threads=threads)
+    backend, header, form = open_file(path, runtime=runtime, device=device, threads=threads, half=half)
     if form.answer == "labels":
         raise ModelFileError(
             f"{path} answers labels alone, and prediction needs more: export it again with --answer logits"
@@ -71,6 +72,7 @@ def open_file(
     runtime: Runtime | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int | None = None,
+    half: bool = False,
 ) -> tuple[Backend, ModelHeader, Form]:
     """The backend that runs an exported model, whatever it answers, and what the file says of it.
 
@@ -79,11 +81,13 @@ def open_file(
         runtime: What runs it; the first installed one that can where not given.
         device: Where; `auto` is the processor.
         threads: Of the processor; as many as it has cores where not given.
+        half: Compute in bfloat16.
 
     Raises:
         ModelFileError: No such file, or none that pixelwise exported.
-        ConfigError: That runtime does not read this kind of file.
-        BackendError: No runtime for it is installed, or the runtime cannot run it.
+        ConfigError: That runtime does not read this kind of file, or has no choice of numbers.
+        BackendError: No runtime for it is installed, or the runtime cannot run it; the processor has no
+            bfloat16.
     """
     able = RUNTIMES[path.suffix.lower()]
     if runtime is not None and runtime not in able:
@@ -92,7 +96,7 @@ def open_file(
         raise ModelFileError(f"{path}: no such file; `pixelwise export` writes one")
     chosen = runtime or first_installed(able)
     model, weights = path.read_bytes(), _weights(path)
-    backend = open_runtime(chosen, model, weights, device=device, threads=threads)
+    backend = open_runtime(chosen, model, weights, device=device, threads=threads, half=half)
     header = _read(path, backend.metadata(KEY), ModelHeader.from_json)
     return backend, header, _read(path, backend.metadata(FORM_KEY), Form.from_json)
 

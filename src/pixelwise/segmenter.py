@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -177,9 +178,10 @@ class Segmenter:
 def load(
     path: str | os.PathLike[str],
     *,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: Device = "auto",
     backend: BackendName | None = None,
     threads: int | None = None,
+    half: bool = False,
     compiled: bool = False,
     batch_size: int = 8,
 ) -> Segmenter:
@@ -192,60 +194,77 @@ def load(
             given. A model file is turned into the runtime's form in memory. `auto` measures what is
             installed, takes the fastest and remembers it; `Segmenter.choice` says why.
         threads: Of the runtime on the processor; as many as it has cores where not given.
+        half: Compute in bfloat16 where the processor has it, for backends torch and openvino; on a GPU in
+            bfloat16 or float16. Some pixels between two classes change: `evaluate` says what that costs.
         compiled: Through `torch.compile`, for backend torch.
         batch_size: Pictures per call of the backend.
 
     Raises:
         ModelFileError: Missing, truncated, a pickle, newer than this version, or not a model file.
         ConfigError: A GPU was asked for and there is none, or the backend does not fit the file.
-        BackendError: The runtime is not installed, or cannot run the model.
+        BackendError: The runtime is not installed, or cannot run the model; half was asked for and the
+            device has no such arithmetic.
     """
     path = Path(path)
     if compiled and backend not in (None, "torch"):
         raise ConfigError(f"{backend} cannot be compiled: that is for backend torch")
+    way = _Way(device, threads, half, batch_size)
     if is_exported(path):
         if backend == "torch" or compiled:
             raise ConfigError(f"{path} is exported, so torch cannot compute it: take another backend")
-        segmenter = _open_export(path, device, backend, threads, batch_size)
+        segmenter = _open_export(path, backend, way)
     else:
-        segmenter = _open_model(path, device, backend, threads, compiled, batch_size)
+        segmenter = _open_model(path, backend, way, compiled=compiled)
     segmenter.predictor.batch_size = batch_size
     return segmenter
 
 
-def _open_export(
-    path: Path,
-    device: Device,
-    backend: Literal["auto"] | Runtime | None,
-    threads: int | None,
-    batch_size: int,
-) -> Segmenter:
+@dataclass(frozen=True)
+class _Way:
+    """How `load` was told to compute, whatever does."""
+
+    device: Device
+    threads: int | None
+    half: bool
+    batch_size: int
+
+    @property
+    def runtime(self) -> dict[str, Any]:
+        """What a runtime is told."""
+        return {"device": self.device, "threads": self.threads, "half": self.half}
+
+    def runtimes(self, able: Sequence[Runtime]) -> list[Runtime]:
+        """Those of them that are installed and can compute like that."""
+        return [name for name in installed(able) if not (self.half and name == "onnxruntime")]
+
+    def choose(
+        self, able: Mapping[str, Callable[[], Backend]], header: ModelHeader
+    ) -> tuple[Choice, Backend]:
+        """The fastest of these backends."""
+        place = f"{self.device} {self.threads}{' half' if self.half else ''}"
+        return choose(able, header, batch_size=self.batch_size, place=place)
+
+
+def _open_export(path: Path, backend: Literal["auto"] | Runtime | None, way: _Way) -> Segmenter:
     if backend != "auto":
-        opened, header = open_exported(path, runtime=backend, device=device, threads=threads)
+        opened, header = open_exported(path, runtime=backend, **way.runtime)
         return Segmenter(opened, header)
-    usual = first_installed(RUNTIMES[path.suffix.lower()])
-    first, header = open_exported(path, runtime=usual, device=device, threads=threads)
+    names = way.runtimes(RUNTIMES[path.suffix.lower()])
+    usual = first_installed(names or RUNTIMES[path.suffix.lower()])
+    first, header = open_exported(path, runtime=usual, **way.runtime)
     able: dict[str, Callable[[], Backend]] = {
-        name: partial(_opened_export, path, name, device, threads)
-        for name in installed(RUNTIMES[path.suffix.lower()])
+        name: partial(_opened_export, path, name, way) for name in names
     }
     able[usual] = lambda: first  # it had to be opened for the header
-    choice, opened = choose(able, header, batch_size=batch_size, place=f"{device} {threads}")
+    choice, opened = way.choose(able, header)
     return Segmenter(opened, header, choice=choice)
 
 
-def _opened_export(path: Path, name: Runtime, device: Device, threads: int | None) -> Backend:
-    return open_exported(path, runtime=name, device=device, threads=threads)[0]
+def _opened_export(path: Path, name: Runtime, way: _Way) -> Backend:
+    return open_exported(path, runtime=name, **way.runtime)[0]
 
 
-def _open_model(
-    path: Path,
-    device: Device,
-    backend: BackendName | None,
-    threads: int | None,
-    compiled: bool,
-    batch_size: int,
-) -> Segmenter:
+def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled: bool) -> Segmenter:
     from pixelwise.backends.torch import FoldedBackend, choose_device
     from pixelwise.export import onnx_form
     from pixelwise.graph import capture, simplify
@@ -255,21 +274,21 @@ def _open_model(
     graph = simplify(capture(network))
 
     def torch_backend() -> Backend:
-        return FoldedBackend(graph, choose_device(device), compiled=compiled)
+        return FoldedBackend(graph, choose_device(way.device), compiled=compiled, half=way.half)
 
     def runtime(name: Runtime) -> Backend:
-        return open_runtime(name, onnx_form(graph, {}), device=device, threads=threads)
+        return open_runtime(name, onnx_form(graph, {}), **way.runtime)
 
     if backend is None or backend == "torch":
-        if threads is not None:
+        if way.threads is not None:
             raise ConfigError("threads are the runtimes': for torch, torch.set_num_threads sets them")
         return Segmenter(torch_backend(), header, network=network)
     if backend != "auto":
         return Segmenter(runtime(backend), header, network=network)
     able: dict[str, Callable[[], Backend]] = {"torch": torch_backend}
-    if choose_device(device).type == "cpu":  # what runs on the processor is no match for a GPU
-        able |= {name: partial(runtime, name) for name in installed(("onnxruntime", "openvino"))}
-    choice, opened = choose(able, header, batch_size=batch_size, place=f"{device} {threads}")
+    if choose_device(way.device).type == "cpu":  # what runs on the processor is no match for a GPU
+        able |= {name: partial(runtime, name) for name in way.runtimes(("onnxruntime", "openvino"))}
+    choice, opened = way.choose(able, header)
     return Segmenter(opened, header, network=network, choice=choice)
 
 

@@ -22,6 +22,7 @@ def open_runtime(
     *,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int | None = None,
+    half: bool = False,
 ) -> OnnxRuntimeBackend | OpenVinoBackend:
     """The backend of that name for a model.
 
@@ -31,16 +32,22 @@ def open_runtime(
         weights: What lies beside such an XML.
         device: Where; `auto` is the processor.
         threads: Of the processor; as many as it has cores where not given.
+        half: Compute in bfloat16.
 
     Raises:
-        ConfigError: This runtime has no such device here.
-        BackendError: It is not installed, or cannot run the model.
+        ConfigError: This runtime has no such device here, or has no choice of numbers.
+        BackendError: It is not installed, or cannot run the model; the processor has no bfloat16.
     """
     if name == "onnxruntime":
+        if half:
+            raise ConfigError(
+                "onnxruntime computes in the numbers that a file has: write one with `pixelwise export --half`, "
+                "or take backend torch or openvino"
+            )
         return OnnxRuntimeBackend(model, device="cuda" if device == "cuda" else "cpu", threads=threads)
     if device == "cuda":
         raise ConfigError("openvino runs on the processor here: take --device cpu, or another backend")
-    return OpenVinoBackend(model, weights, threads=threads)
+    return OpenVinoBackend(model, weights, threads=threads, half=half)
 
 
 def installed(names: Sequence[Runtime]) -> list[Runtime]:

@@ -12,6 +12,7 @@ import torch
 from pixelwise.errors import BackendError, ConfigError
 from pixelwise.graph import Graph, run
 from pixelwise.graph.ops import Op
+from pixelwise.torch_runtime import choose_precision
 
 
 class TorchBackend:
@@ -43,13 +44,20 @@ class FoldedBackend:
         graph: Simplified: batch normalisation folded, phases, 1x1 convolutions before upsamplings.
         device: Where to run it.
         compiled: Through `torch.compile`, which takes a minute at each new size and gains on GPUs at most.
+        half: Compute in bfloat16 or float16, whichever the device multiplies.
 
     Raises:
-        BackendError: When it is compiled, at the first picture: there is no compiler, or it fails.
+        BackendError: The device has neither. When it is compiled, at the first picture: there is no compiler,
+            or it fails.
     """
 
-    def __init__(self, graph: Graph, device: torch.device, *, compiled: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, device: torch.device, *, compiled: bool = False, half: bool = False
+    ) -> None:
         self.device = device
+        self._type, why = choose_precision(device) if half else (torch.float32, "")
+        if half and self._type == torch.float32:
+            raise BackendError(f"half would gain nothing: {why}")
         self._graph = graph.with_nodes(dataclasses.replace(n, op=_placed(n.op, device)) for n in graph.nodes)
         self._run = torch.compile(self._answer, dynamic=False) if compiled else self._answer
         self._compiled = compiled
@@ -59,7 +67,7 @@ class FoldedBackend:
         with torch.inference_mode():
             batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)
             try:
-                return self._run(batch.float()).cpu().numpy()
+                return self._run(batch.float()).float().cpu().numpy()
             except Exception as error:  # whatever a compiler and its tools raise
                 if not self._compiled:
                     raise
@@ -67,7 +75,9 @@ class FoldedBackend:
                 raise BackendError(f"torch.compile failed, so go without it: {lines[0]}") from error
 
     def _answer(self, pictures: torch.Tensor) -> torch.Tensor:
-        return run(self._graph, pictures)
+        whole = self._type == torch.float32
+        with torch.autocast(self.device.type, None if whole else self._type, enabled=not whole):
+            return run(self._graph, pictures)
 
 
 def _placed(op: Op, device: torch.device) -> Op:

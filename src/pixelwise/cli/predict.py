@@ -55,6 +55,8 @@ class Predict:
     backend: Literal["auto", "torch", "onnxruntime", "openvino"] | None = None
     """What computes; where not given torch for a run's model file, for an export its usual runtime; auto
     takes the fastest that is installed and remembers what it measured."""
+    half: bool = False
+    """Compute in bfloat16, where processor or GPU do: up to three times as fast, a few pixels differ."""
     compile: bool = False
     """Compile torch's work; takes a minute, and pays on GPUs at most."""
     json: bool = False
@@ -78,6 +80,7 @@ class Predict:
             self.model,
             device=self.device,
             backend=self.backend,
+            half=self.half,
             compiled=self.compile,
             batch_size=self.batch_size,
         )

@@ -33,9 +33,11 @@ class LovaszSoftmax:
             present = torch.bincount(ids.long(), minlength=classes)[:classes] > 0
             weights = present.to(shares) if class_weights is None else present * class_weights.to(shares)
             total, loss = weights.sum(), shares.sum() * 0
+            # Taken apart at once: each row taken by its index would cost a gradient of the whole matrix.
+            rows = shares.unbind()
             for label in present.nonzero().flatten().tolist():
                 truth = ids == label
-                errors = torch.where(truth, 1 - shares[label], shares[label])
+                errors = torch.where(truth, 1 - rows[label], rows[label])
                 loss = loss + weights[label] * (errors * jaccard_slopes(errors.detach(), truth)).sum()
             return loss / torch.where(total > 0, total, 1)
 
