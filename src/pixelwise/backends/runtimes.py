@@ -41,8 +41,8 @@ def open_runtime(
     if name == "onnxruntime":
         if half:
             raise ConfigError(
-                "onnxruntime computes in the numbers that a file has: write one with `pixelwise export --half`, "
-                "or take backend torch or openvino"
+                "onnxruntime computes in the numbers that a file has: `pixelwise export --half` writes one, and "
+                "backends torch and openvino need none"
             )
         return OnnxRuntimeBackend(model, device="cuda" if device == "cuda" else "cpu", threads=threads)
     if device == "cuda":
