@@ -58,7 +58,7 @@ CASES: dict[tuple[str, int, int], tuple[tuple[str, ...], float | None, float | N
 EXPECTED = (
     "Cores with AVX2 alone have no bfloat16 and gain little from 8-bit products: 2 to 3 times eager for "
     "unet-xception, 2 for the others, under 1.5 for the fat convolutions of unet. Cores with AVX-512 in "
-    "float32: 3.5 times eager for unet-xception, 2 to 3 for the others. Those that multiply tiles of bfloat16 "
+    "float32: 3.5 times eager for unet-xception, 2 to 3 for the others. Those with tiles of bfloat16 "
     "(AMX): 10 times and more with it, and 8-bit numbers no faster than that."
 )
 

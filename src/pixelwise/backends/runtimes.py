@@ -41,7 +41,7 @@ def open_runtime(
     if name == "onnxruntime":
         if half:
             raise ConfigError(
-                "onnxruntime computes in the numbers that a file has: `pixelwise export --half` writes one, and "
+                "onnxruntime computes in the numbers that a file has: `pixelwise export --half` writes one; "
                 "backends torch and openvino need none"
             )
         return OnnxRuntimeBackend(model, device="cuda" if device == "cuda" else "cpu", threads=threads)

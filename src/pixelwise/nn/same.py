@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelwise.nn.depthwise import depthwise_conv2d, slow_in_bfloat16
+
 Padding = Literal["same", "symmetric"]
 
 
@@ -71,13 +73,15 @@ class SameConv2d(nn.Module):
         """`(N, C, H, W)` to `(N, C', ceil(H / stride), ceil(W / stride))`."""
         kernel = self.weight.shape[-1]
         if self.stride == 1 or self.padding == "symmetric":
-            padding = (self.dilation * (kernel // 2),) * 2
+            padding = (self.dilation * (kernel // 2), self.dilation * (kernel // 2))
         else:
             top, bottom = same_padding(x.shape[2], kernel, self.stride, self.dilation)
             left, right = same_padding(x.shape[3], kernel, self.stride, self.dilation)
             padding = (top, left)
             if padding != (bottom, right):
                 x, padding = F.pad(x, (left, right, top, bottom)), (0, 0)
+        if slow_in_bfloat16(x, self.stride, self.dilation, self.groups):
+            return depthwise_conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation)
         return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
