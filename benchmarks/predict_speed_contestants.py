@@ -51,11 +51,13 @@ def ours(name: str, network_name: str) -> Callable[[int], tuple[Answer, dict[str
         from pixelwise.graph import capture, simplify
         from pixelwise.graph.onnx import to_onnx
         from pixelwise.models import build_model
+        from pixelwise.torch_runtime import keep_large_blocks
 
         network = build_model(network_name, num_classes=CLASSES, seed=0).eval()
         facts = {"torch": torch.__version__}
         if name == "eager":
             return eager(network), facts
+        keep_large_blocks()  # as `pixelwise predict` does
         graph = capture(network)
         if not name.endswith("-plain"):
             graph = simplify(graph)
@@ -78,7 +80,7 @@ def ours(name: str, network_name: str) -> Callable[[int], tuple[Answer, dict[str
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         quantised = quantised_openvino(model, pictures, keep=())
         compiled = core().compile_model(quantised, "CPU", settings)
-        return lambda images: np.array(compiled([images])[0]), facts
+        return lambda images: compiled([images])[0], facts
 
     return make
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -14,7 +15,10 @@ from PIL import Image
 
 import pixelwise as pw
 from drawn_networks import build
+from pixelwise.backends.runtimes import open_runtime
 from pixelwise.errors import BackendError, ConfigError, DataError, ModelFileError
+from pixelwise.graph import capture, simplify
+from pixelwise.graph.onnx import to_onnx
 from pixelwise.header import Architecture, ModelHeader
 from pixelwise.model_file import save_model
 from pixelwise.types import Classes, SizePolicy
@@ -192,3 +196,16 @@ def test_a_missing_extra_costs_a_sentence(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(BackendError, match=sentence):
         pw.load(folder / "model.safetensors", backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_an_answer_outlives_the_next_one(backend: Literal["onnxruntime", "openvino"]) -> None:
+    content = to_onnx(simplify(capture(build("unet-xception")))).SerializeToString()
+    runtime = open_runtime(backend, content, threads=1)
+    images = np.random.default_rng(0).integers(0, 256, (2, 1, 32, 32, 3), np.uint8)
+    first = runtime.logits(images[0])
+    kept = first.copy()
+    second = runtime.logits(images[1])
+    assert np.array_equal(first, kept)
+    assert not np.array_equal(second, kept)
+    first[:] = 0  # it is the caller's own

@@ -66,8 +66,8 @@ class OpenVinoBackend:
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """`(N, H, W, 3) uint8` RGB in, `(N, K, H, W) float32` logits out."""
-        # Copied: OpenVINO writes its next answer into the same memory.
-        return np.array(self._compiled([np.ascontiguousarray(images)])[0])
+        # A copy of OpenVINO's own making, since it writes its next answer into the same memory.
+        return self._compiled([np.ascontiguousarray(images)], share_outputs=False)[0]
 
     def metadata(self, key: str) -> str | None:
         """A text that the file carries; None if it does not."""
