@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -41,6 +42,17 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
     "deeplabv3plus-16": ("deeplabv3plus", {"output_stride": 16, "encoder_arguments": {"alpha": 0.5}}),
 }
 """Every network, at its published size where that is quick, and its choices where they change the graph."""
+
+
+def assert_off_by_rounding(found: np.ndarray, exact: np.ndarray, bound: float, case: str = "") -> None:
+    """Holds every value to the bound, and half of SegNet's.
+
+    SegNet carries the places of maxima over, and of two that are equal but for rounding either may be the
+    larger one, which differs from processor to processor. It then lands on the pixel beside, and all that see
+    it change; where the function is another one, all values do.
+    """
+    share = float((np.abs(found - exact) > bound).mean())
+    assert share <= (0.5 if case == "segnet" else 0), f"{100 * share:.2f}% of the values are off by more"
 
 
 def pictures(n: int, height: int, width: int, *, seed: int = 0) -> Tensor:

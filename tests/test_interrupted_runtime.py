@@ -15,6 +15,7 @@ PROGRAM = """
 import gc, signal, sys
 from pathlib import Path
 from pixelwise.backends.openvino import OpenVinoBackend
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they put behind ignore it
 model = Path(sys.argv[1]).read_bytes()
 first = OpenVinoBackend(model, threads=1)
 second = OpenVinoBackend(model, threads=1)

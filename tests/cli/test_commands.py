@@ -15,6 +15,7 @@ from pixelwise.cli import main
 from pixelwise.data.io import read_picture
 
 SETTINGS = ["--size", "32", "32", "--epochs", "2", "--batch-size", "4", "--val-last", "3", "--flip"]
+SETTINGS += ["--precision", "float32"]  # what evaluation computes in
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from drawn_networks import CASES, CLASSES, build
+from drawn_networks import CASES, CLASSES, assert_off_by_rounding, build
 from pixelwise.backends.openvino import core
 from pixelwise.graph import Graph, Node, capture, run, simplify
 from pixelwise.graph.onnx import OPSET, to_onnx
@@ -25,7 +25,7 @@ def photos(height: int, width: int, count: int = 2) -> np.ndarray:
     return np.random.default_rng(height).integers(0, 256, (count, height, width, 3), np.uint8)
 
 
-def check(network: torch.nn.Module) -> None:
+def check(network: torch.nn.Module, case: str = "") -> None:
     """Beside float64, a runtime may be off by a few times what PyTorch's own float32 is off."""
     network.eval()
     exact = copy.deepcopy(network).double()
@@ -45,12 +45,12 @@ def check(network: torch.nn.Module) -> None:
         for found in (session.run(None, {"images": images})[0], compiled([images])[0]):
             assert found.dtype == np.float32
             assert found.shape == expected.shape
-            assert np.abs(found - expected).max() <= bound
+            assert_off_by_rounding(found, expected, bound, case)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_two_runtimes_answer_what_the_network_does(name: str) -> None:
-    check(build(name))
+    check(build(name), name)
 
 
 @pytest.mark.parametrize("activation", ["leaky-relu", "sigmoid", "tanh"])

@@ -84,6 +84,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "size": (32, 32),
         "batch_size": 4,
         "val_last": 3,
+        "precision": "float32",  # what evaluation computes in
         "cache_dir": tmp_path_factory.mktemp("cache"),
         "log_pictures": 0,
     }
