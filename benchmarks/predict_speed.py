@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 from machine import peak_rate, spread, write_result
+from predict_speed_contestants import CLASSES
 
 from pixelwise.models import build_model
 from pixelwise.models.summary import multiply_adds
@@ -151,7 +152,10 @@ def measure(case: tuple[str, int, int], peers: str | None, rounds: int, peak: fl
     for contestant in contestants:
         contestant.close()
     eager = [median(seconds) for seconds in contestants[0].seconds[1:]]
-    work = multiply_adds(build_model(network, num_classes=21), (size, size), published=False) * batch
+    work = (
+        multiply_adds(build_model(network, num_classes=CLASSES[network]), (size, size), published=False)
+        * batch
+    )
     found = {}
     for contestant in contestants:
         times = [median(seconds) for seconds in contestant.seconds[-rounds:]]

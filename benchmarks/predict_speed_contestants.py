@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-CLASSES = 21
+CLASSES = {"unet-xception": 3, "mobilenet-segnet": 2, "deeplabv3plus": 2, "unet": 2}
+"""As many as in the layer tables of the first three."""
 
 Answer = Callable[[np.ndarray], Any]
 
@@ -26,7 +27,7 @@ def main() -> None:
     """Serves rounds until its input ends."""
     name, network, size, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     images = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
-    answer, facts = (PEERS[name] if name in PEERS else ours(name, network))(size)
+    answer, facts = PEERS[name](CLASSES[network]) if name in PEERS else ours(name, network)(size)
     answer(images)
     answer(images)
     print(json.dumps(facts), flush=True)
@@ -53,7 +54,7 @@ def ours(name: str, network_name: str) -> Callable[[int], tuple[Answer, dict[str
         from pixelwise.models import build_model
         from pixelwise.torch_runtime import keep_large_blocks
 
-        network = build_model(network_name, num_classes=CLASSES, seed=0).eval()
+        network = build_model(network_name, num_classes=CLASSES[network_name], seed=0).eval()
         facts = {"torch": torch.__version__}
         if name == "eager":
             return eager(network), facts
@@ -98,23 +99,23 @@ def eager(network: Any) -> Answer:
     return answer
 
 
-def smp(size: int) -> tuple[Answer, dict[str, Any]]:
+def smp(classes: int) -> tuple[Answer, dict[str, Any]]:
     """segmentation_models.pytorch's DeepLabV3+ on MobileNetV2, output stride 16."""
     _with_torchvision()
     import segmentation_models_pytorch
 
-    network = segmentation_models_pytorch.DeepLabV3Plus("mobilenet_v2", encoder_weights=None, classes=CLASSES)
+    network = segmentation_models_pytorch.DeepLabV3Plus("mobilenet_v2", encoder_weights=None, classes=classes)
     return eager(network.eval()), {"segmentation_models_pytorch": segmentation_models_pytorch.__version__}
 
 
 def torchvision(name: str) -> Callable[[int], tuple[Answer, dict[str, Any]]]:
     """One of torchvision's networks."""
 
-    def make(size: int) -> tuple[Answer, dict[str, Any]]:
+    def make(classes: int) -> tuple[Answer, dict[str, Any]]:
         package = _with_torchvision()
         from torchvision.models import segmentation
 
-        made = getattr(segmentation, name)(weights=None, weights_backbone=None, num_classes=CLASSES)
+        made = getattr(segmentation, name)(weights=None, weights_backbone=None, num_classes=classes)
         return eager(made.eval()), {"torchvision": package.__version__}
 
     return make
