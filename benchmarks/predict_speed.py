@@ -195,7 +195,7 @@ def first_time(contestant: Contestant) -> float:
 
 def cold_start(rounds: int) -> dict[str, dict[str, float]]:
     """Seconds of fresh processes: the import, `--help`, and the first prediction with an exported model."""
-    from pixelwise.segmenter import load
+    from pixelwise.loading import load
 
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.onnx"
@@ -235,7 +235,7 @@ def whole_path(folder: str, model: str, count: int) -> dict[str, Any]:
     photos = [photos[i % len(photos)] for i in range(count)]
     import numpy as np
 
-    from pixelwise.segmenter import load
+    from pixelwise.loading import load
 
     rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as place:

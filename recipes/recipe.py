@@ -140,7 +140,7 @@ def describe(
     from pixelwise import plain
     from pixelwise.data import open_dataset
     from pixelwise.evaluation import evaluate
-    from pixelwise.segmenter import load
+    from pixelwise.loading import load
 
     segmenter = load(best)
     provenance = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixelwise.models import build_model
 
@@ -44,17 +46,6 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
 """Every network, at its published size where that is quick, and its choices where they change the graph."""
 
 
-def assert_off_by_rounding(found: np.ndarray, exact: np.ndarray, bound: float, case: str = "") -> None:
-    """Holds every value to the bound, and half of SegNet's.
-
-    SegNet carries the places of maxima over, and of two that are equal but for rounding either may be the
-    larger one, which differs from processor to processor. It then lands on the pixel beside, and all that see
-    it change; where the function is another one, all values do.
-    """
-    share = float((np.abs(found - exact) > bound).mean())
-    assert share <= (0.5 if case == "segnet" else 0), f"{100 * share:.2f}% of the values are off by more"
-
-
 def pictures(n: int, height: int, width: int, *, seed: int = 0) -> Tensor:
     """Raw RGB, `(N, 3, H, W) float32` in 0..255."""
     generator = torch.Generator().manual_seed(seed)
@@ -84,3 +75,55 @@ def _trained(case: str, seed: int) -> nn.Module:
 
 def build(case: str, *, seed: int = 0) -> nn.Module:
     return copy.deepcopy(_trained(case, seed))
+
+
+def photos(case: str, height: int, width: int) -> np.ndarray:
+    """Two pictures, `(2, H, W, 3) uint8`, on which answers of different arithmetic can be compared.
+
+    SegNet carries the places of maxima over. Where two values of a window are equal but for rounding, either
+    is the larger one, which differs from processor to processor, and the answer jumps. For it pictures are
+    drawn until no maximum is in doubt, and they are small, since there is one in doubt in 100,000.
+    """
+    if case != "segnet" or min(height, width) == 1:
+        return np.random.default_rng(height).integers(0, 256, (2, height, width, 3), np.uint8)
+    network = build(case)
+    exact = copy.deepcopy(network).double()
+    half = ((height + 1) // 2, (width + 1) // 2)
+    drawn = (
+        np.random.default_rng((height, seed)).integers(0, 256, (*half, 3), np.uint8)
+        for seed in itertools.count()
+    )
+    sure = (image for image in itertools.islice(drawn, 200) if _sure_of_maxima(network, exact, image))
+    return np.stack(list(itertools.islice(sure, 2)))
+
+
+def _sure_of_maxima(network: nn.Module, exact: nn.Module, image: np.ndarray) -> bool:
+    """Whether all maxima stand out by five times what float32 is off on their map."""
+    batch = torch.from_numpy(image).permute(2, 0, 1)[None]
+    found = []
+    for model, real in ((network, torch.float32), (exact, torch.float64)):
+        with torch.no_grad(), _Pooled() as pooled:
+            model(batch.to(real))
+        found.append(pooled.inputs)
+    for rounded, x in zip(*found, strict=True):
+        off = (rounded - x).abs().max()
+        first, second = x.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4).topk(2).values.unbind(-1)
+        # Windows on the border's copies have equal values, and the first of them wins everywhere; a maximum
+        # that is nearly zero does no harm on the pixel beside.
+        doubted = (first > 5 * off) & (first - second > 1e-9) & (first - second < 5 * off)
+        if doubted.any():
+            return False
+    return True
+
+
+class _Pooled(TorchDispatchMode):
+    """Keeps what goes into each max-pooling that tells places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: list[Tensor] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket == torch.ops.aten.max_pool2d_with_indices:
+            self.inputs.append(args[0].clone())
+        return func(*args, **(kwargs or {}))

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import pixelwise as pw
-from pixelwise import fastest, segmenter
+from pixelwise import fastest, loading
 from pixelwise.backends.openvino import core
 from pixelwise.cli import main
 from pixelwise.errors import BackendError, ConfigError
@@ -57,7 +57,7 @@ def test_auto_measures_only_what_computes_it(monkeypatch: pytest.MonkeyPatch, tm
         asked.append((sorted(able), place))
         raise BackendError("enough")
 
-    monkeypatch.setattr(segmenter, "choose", choose)
+    monkeypatch.setattr(loading, "choose", choose)
     for half in (False, True):
         with pytest.raises(BackendError, match="enough"):
             pw.load(MODEL, backend="auto", device="cpu", half=half)

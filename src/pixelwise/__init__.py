@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pixelwise.config import AugmentConfig, DataConfig, TrainConfig
     from pixelwise.errors import BackendError, ConfigError, DataError, ModelFileError, PixelwiseError
+    from pixelwise.loading import evaluate, load
     from pixelwise.models import build_model
-    from pixelwise.segmenter import Segmenter, evaluate, load
+    from pixelwise.segmenter import Segmenter
     from pixelwise.training import Run, train
     from pixelwise.training.tuning import Tuning, tune
     from pixelwise.types import Classes, Sample, Segmentation
@@ -35,8 +36,8 @@ _HOME = {
     "TrainConfig": "pixelwise.config",
     "Tuning": "pixelwise.training.tuning",
     "build_model": "pixelwise.models",
-    "evaluate": "pixelwise.segmenter",
-    "load": "pixelwise.segmenter",
+    "evaluate": "pixelwise.loading",
+    "load": "pixelwise.loading",
     "train": "pixelwise.training",
     "tune": "pixelwise.training.tuning",
 }

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from pixelwise.backends import Backend
-from pixelwise.backends.runtimes import Runtime, first_installed, installed, open_runtime
 from pixelwise.config import DataConfig
-from pixelwise.errors import BackendError, ConfigError, DataError
-from pixelwise.exported import RUNTIMES, is_exported, open_exported
-from pixelwise.fastest import Choice, choose
+from pixelwise.errors import BackendError, DataError
+from pixelwise.fastest import Choice
 from pixelwise.header import Answer, ModelHeader, form_of
 from pixelwise.inference import Predictor, read_input
 from pixelwise.types import Classes, Segmentation
@@ -28,10 +24,6 @@ if TYPE_CHECKING:
 
     from pixelwise.evaluation import Resolution
     from pixelwise.metrics import Metrics
-
-BackendName = Literal["auto", "torch", "onnxruntime", "openvino"]
-
-Device = Literal["auto", "cpu", "cuda"]
 
 Picture = str | os.PathLike[str] | npt.NDArray[np.uint8] | Image.Image
 
@@ -173,135 +165,6 @@ class Segmenter:
         dataset = open_dataset(Path(data), config or DataConfig())
         indices = dataset.indices(split)
         return evaluate_predictor(self.predictor, dataset.reader, indices, resolution=resolution).metrics
-
-
-def load(
-    path: str | os.PathLike[str],
-    *,
-    device: Device = "auto",
-    backend: BackendName | None = None,
-    threads: int | None = None,
-    half: bool = False,
-    compiled: bool = False,
-    batch_size: int = 8,
-) -> Segmenter:
-    """Opens a model file or an exported model; nothing else is needed. An exported one needs no torch.
-
-    Args:
-        path: `.safetensors` of a run, or `.onnx` or `.xml` of an export.
-        device: Where to compute.
-        backend: What computes; torch for a model file and the usual runtime for an exported one where not
-            given. A model file is turned into the runtime's form in memory. `auto` measures what is
-            installed, takes the fastest and remembers it; `Segmenter.choice` says why.
-        threads: Of the runtime on the processor; as many as it has cores where not given.
-        half: Compute in bfloat16 where the processor has it, for backends torch and openvino; on a GPU in
-            bfloat16 or float16. Some pixels between two classes change: `evaluate` says what that costs.
-        compiled: Through `torch.compile`, for backend torch.
-        batch_size: Pictures per call of the backend.
-
-    Raises:
-        ModelFileError: Missing, truncated, a pickle, newer than this version, or not a model file.
-        ConfigError: A GPU was asked for and there is none, or the backend does not fit the file.
-        BackendError: The runtime is not installed, or cannot run the model; half was asked for and the
-            device has no such arithmetic.
-    """
-    path = Path(path)
-    if compiled and backend not in (None, "torch"):
-        raise ConfigError(f"{backend} cannot be compiled: that is for backend torch")
-    way = _Way(device, threads, half, batch_size)
-    if is_exported(path):
-        if backend == "torch" or compiled:
-            raise ConfigError(f"{path} is exported, so torch cannot compute it: take another backend")
-        segmenter = _open_export(path, backend, way)
-    else:
-        segmenter = _open_model(path, backend, way, compiled=compiled)
-    segmenter.predictor.batch_size = batch_size
-    return segmenter
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How `load` was told to compute, whatever does."""
-
-    device: Device
-    threads: int | None
-    half: bool
-    batch_size: int
-
-    @property
-    def runtime(self) -> dict[str, Any]:
-        """What a runtime is told."""
-        return {"device": self.device, "threads": self.threads, "half": self.half}
-
-    def runtimes(self, able: Sequence[Runtime]) -> list[Runtime]:
-        """Those of them that are installed and can compute like that."""
-        return [name for name in installed(able) if not (self.half and name == "onnxruntime")]
-
-    def choose(
-        self, able: Mapping[str, Callable[[], Backend]], header: ModelHeader
-    ) -> tuple[Choice, Backend]:
-        """The fastest of these backends."""
-        place = f"{self.device} {self.threads}{' half' if self.half else ''}"
-        return choose(able, header, batch_size=self.batch_size, place=place)
-
-
-def _open_export(path: Path, backend: Literal["auto"] | Runtime | None, way: _Way) -> Segmenter:
-    if backend != "auto":
-        opened, header = open_exported(path, runtime=backend, **way.runtime)
-        return Segmenter(opened, header)
-    names = way.runtimes(RUNTIMES[path.suffix.lower()])
-    usual = first_installed(names or RUNTIMES[path.suffix.lower()])
-    first, header = open_exported(path, runtime=usual, **way.runtime)
-    able: dict[str, Callable[[], Backend]] = {
-        name: partial(_opened_export, path, name, way) for name in names
-    }
-    able[usual] = lambda: first  # it had to be opened for the header
-    choice, opened = way.choose(able, header)
-    return Segmenter(opened, header, choice=choice)
-
-
-def _opened_export(path: Path, name: Runtime, way: _Way) -> Backend:
-    return open_exported(path, runtime=name, **way.runtime)[0]
-
-
-def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled: bool) -> Segmenter:
-    from pixelwise.backends.torch import FoldedBackend, choose_device
-    from pixelwise.export import onnx_form
-    from pixelwise.graph import capture, simplify
-    from pixelwise.model_file import load_model
-
-    network, header = load_model(path)
-    graph = simplify(capture(network))
-
-    def torch_backend() -> Backend:
-        return FoldedBackend(graph, choose_device(way.device), compiled=compiled, half=way.half)
-
-    def runtime(name: Runtime) -> Backend:
-        return open_runtime(name, onnx_form(graph, {}), **way.runtime)
-
-    if backend is None or backend == "torch":
-        if way.threads is not None:
-            raise ConfigError("threads are the runtimes': for torch, torch.set_num_threads sets them")
-        return Segmenter(torch_backend(), header, network=network)
-    if backend != "auto":
-        return Segmenter(runtime(backend), header, network=network)
-    able: dict[str, Callable[[], Backend]] = {"torch": torch_backend}
-    if choose_device(way.device).type == "cpu":  # what runs on the processor is no match for a GPU
-        able |= {name: partial(runtime, name) for name in way.runtimes(("onnxruntime", "openvino"))}
-    choice, opened = way.choose(able, header)
-    return Segmenter(opened, header, network=network, choice=choice)
-
-
-def evaluate(
-    model: str | os.PathLike[str],
-    data: str | os.PathLike[str],
-    *,
-    split: str = "val",
-    config: DataConfig | None = None,
-    resolution: Resolution = "photo",
-) -> Metrics:
-    """Scores of a model file on labelled pictures; see `load` and `Segmenter.evaluate`."""
-    return load(model).evaluate(data, split=split, config=config, resolution=resolution)
 
 
 def as_array(picture: npt.NDArray[np.uint8] | Image.Image) -> npt.NDArray[np.uint8]:

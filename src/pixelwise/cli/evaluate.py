@@ -51,7 +51,7 @@ class Evaluate:
         from pixelwise.cli.terminal import Display, print_json, write_json
         from pixelwise.data import open_dataset
         from pixelwise.evaluation import evaluate
-        from pixelwise.segmenter import load
+        from pixelwise.loading import load
 
         segmenter = load(
             self.model, device=self.device, backend=self.backend, half=self.half, compiled=self.compile

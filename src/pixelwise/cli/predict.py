@@ -74,7 +74,7 @@ class Predict:
         torch_runtime.keep_large_blocks()
 
         from pixelwise.cli.terminal import Display
-        from pixelwise.segmenter import load
+        from pixelwise.loading import load
 
         segmenter = load(
             self.model,

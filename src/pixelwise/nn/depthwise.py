@@ -44,6 +44,8 @@ def depthwise_conv2d(
 
 
 class _Depthwise(torch.autograd.Function):
+    """The convolution, with its gradients in float32."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -54,6 +56,7 @@ class _Depthwise(torch.autograd.Function):
         padding: tuple[int, int],
         dilation: int,
     ) -> Tensor:
+        """PyTorch's own convolution."""
         ctx.save_for_backward(x, weight)
         ctx.shape = [stride] * 2, list(padding), [dilation] * 2
         ctx.biased = bias is not None
@@ -61,6 +64,7 @@ class _Depthwise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Of input, kernel and bias, each in its own type where it is wanted."""
         (gradient,) = gradients
         x, weight = cast("tuple[Tensor, Tensor]", ctx.saved_tensors)
         stride, padding, dilation = ctx.shape
