@@ -8,7 +8,8 @@ trains (or goes on, where a run was interrupted), rounds the kernels of the best
 that file on the validation pictures at their own size with a 95% bootstrap interval over pictures, and
 writes `recipes/results/NAME.json` and `models/NAME.safetensors`. With `--seeds 3` it does so for three seeds,
 adds their spread, and keeps the file of the middle one. Validation pictures choose the best epoch and nothing
-else.
+else. A recipe of two stages (`then`) does all of that for the first one too, in the folder `first`, and
+starts the second from its rounded file.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ MODELS = HERE.parent / "models"
 
 MODEL = "model.safetensors"
 """The rounded model, in the folder of its run."""
+
+FIRST, NUMBERS = "first", "numbers.json"
+"""The folder of a first stage in that of its seed, and what was measured of it."""
 
 LARGEST_MODEL = 10_000_000
 """Bytes of a model file that is kept with the project."""
@@ -71,6 +75,7 @@ class Recipe:
     Attributes:
         name: Of its files.
         config: All settings of the training.
+        then: Those of a second one, which starts from what the first has trained.
         figure: What is promised, e.g. `mIoU` or `IoU of person`.
         promise: The least that it must be, in 0..1; None for a baseline.
     """
@@ -79,6 +84,19 @@ class Recipe:
     config: TrainConfig
     figure: str
     promise: float | None
+    then: TrainConfig | None = None
+
+    def on_this_machine(self, *, weights: str | None, cache_dir: Path | None) -> Recipe:
+        """With the places of files, which are of one machine."""
+        config = self.config if weights is None else dataclasses.replace(self.config, weights=weights)
+        then = self.then and _cached_in(self.then, cache_dir)
+        return dataclasses.replace(self, config=_cached_in(config, cache_dir), then=then)
+
+
+def _cached_in(config: TrainConfig, folder: Path | None) -> TrainConfig:
+    if folder is None:
+        return config
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, cache_dir=folder))
 
 
 def main(recipe: Recipe) -> None:
@@ -90,18 +108,10 @@ def main(recipe: Recipe) -> None:
     parser.add_argument("--weights", default=None, help="file of pretrained weights, for recipes with them")
     parser.add_argument("--cache-dir", type=Path, default=None)
     arguments = parser.parse_args()
-    config = recipe.config
-    if arguments.weights is not None:
-        config = dataclasses.replace(config, weights=arguments.weights)
-    if arguments.cache_dir is not None:
-        config = dataclasses.replace(
-            config, data=dataclasses.replace(config.data, cache_dir=arguments.cache_dir)
-        )
+    placed = recipe.on_this_machine(weights=arguments.weights, cache_dir=arguments.cache_dir)
     torch_runtime.keep_large_blocks()
     results = [
-        measure(
-            recipe, dataclasses.replace(config, seed=seed), arguments.data, arguments.out / f"seed-{seed}"
-        )
+        measure(recipe, placed, seed, arguments.data, arguments.out / f"seed-{seed}")
         for seed in range(arguments.seeds)
     ]
     publish(recipe, results, arguments.out)
@@ -120,8 +130,30 @@ def publish(recipe: Recipe, results: list[dict[str, Any]], out: Path) -> None:
     print(json.dumps({key: value for key, value in document.items() if key != "runs"}, indent=2))
 
 
-def measure(recipe: Recipe, config: TrainConfig, data: Path, out: Path) -> dict[str, Any]:
-    """Trains one seed to its end and measures its best model."""
+def measure(recipe: Recipe, placed: Recipe, seed: int, data: Path, out: Path) -> dict[str, Any]:
+    """Trains one seed to its end and measures its best model; the first of two stages beside, as `first`.
+
+    Args:
+        recipe: As it is published.
+        placed: The same with the places of this machine's files.
+        seed: The seed.
+        data: The labelled pictures.
+        out: Folder of the run, or of the last one.
+    """
+    config = dataclasses.replace(placed.config, seed=seed)
+    if recipe.then is None or placed.then is None:
+        return _measure(recipe.name, recipe.config, config, data, out)
+    first, numbers = out / FIRST, out / FIRST / NUMBERS
+    if not numbers.exists():  # written last, so the model file is there too
+        found = _measure(recipe.name, recipe.config, config, data, first)
+        numbers.write_text(json.dumps(found, indent=2) + "\n")
+    then = dataclasses.replace(placed.then, seed=seed, init=str(first / MODEL))
+    result = _measure(recipe.name, recipe.then, then, data, out)
+    return {**result, "first": json.loads(numbers.read_text())}
+
+
+def _measure(name: str, public: TrainConfig, config: TrainConfig, data: Path, out: Path) -> dict[str, Any]:
+    """Trains one stage to its end and measures it; `public` are its settings without places."""
     from pixelwise import training
     from pixelwise.cli.terminal import Display
 
@@ -130,24 +162,28 @@ def measure(recipe: Recipe, config: TrainConfig, data: Path, out: Path) -> dict[
             run = training.resume(out, listener=display)
         else:
             run = training.train(data, config, out=out, listener=display)
-    return describe(recipe, config, data, run.best, run.history)
+    public = dataclasses.replace(public, seed=config.seed)
+    return describe(name, public, config, data, run.best, run.history)
 
 
 def describe(
-    recipe: Recipe, config: TrainConfig, data: Path, best: Path, history: Sequence[HistoryRow]
+    name: str, public: TrainConfig, config: TrainConfig, data: Path, best: Path, history: Sequence[HistoryRow]
 ) -> dict[str, Any]:
     """Rounds a run's best model, writes it beside as `model.safetensors`, and measures that file."""
     from pixelwise import plain
     from pixelwise.data import open_dataset
     from pixelwise.evaluation import evaluate
     from pixelwise.loading import load
+    from pixelwise.model_file import read_header
 
     segmenter = load(best)
     provenance = {
         **{key: segmenter.provenance[key] for key in PROVENANCE},
-        "train": plain.to_json(dataclasses.replace(recipe.config, seed=config.seed)),
-        "recipe": recipe.name,
+        "train": plain.to_json(public),
+        "recipe": name,
     }
+    if config.init:
+        provenance["first"] = dict(read_header(Path(config.init)).provenance)
     segmenter.header = dataclasses.replace(segmenter.header, provenance=provenance)
     path = best.with_name(MODEL)
     segmenter.save(path, half=True)
@@ -155,19 +191,19 @@ def describe(
     dataset = open_dataset(data, config.data)
     result = evaluate(segmenter.predictor, dataset.reader, dataset.indices("val"))
     figures = {"mIoU": (result.metrics.miou, result.miou_interval)}
-    for name, iou, interval in zip(
+    for of, iou, interval in zip(
         result.metrics.classes, result.metrics.iou, result.iou_intervals, strict=True
     ):
-        figures[f"IoU of {name}"] = iou, interval
+        figures[f"IoU of {of}"] = iou, interval
     content = path.read_bytes()
     return {
         "seed": config.seed,
         "figures": {
-            name: {
+            figure: {
                 "value": value,
                 "interval": None if interval is None else [interval.low, interval.high],
             }
-            for name, (value, interval) in figures.items()
+            for figure, (value, interval) in figures.items()
         },
         "pixel_accuracy": result.metrics.pixel_accuracy,
         "pictures": result.pictures,

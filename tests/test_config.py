@@ -76,7 +76,7 @@ def test_every_field_of_every_config_has_a_docstring(kind):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"epoch": 3}, "TrainConfig has no epoch; it has model, model_args, weights, size, epochs"),
+        ({"epoch": 3}, "TrainConfig has no epoch; it has model, model_args, weights, init, size, epochs"),
         ({"augment": {"flop": True}}, "AugmentConfig has no flop"),
         ([], "TrainConfig must be a JSON object, got list"),
         ({"epochs": "3"}, "epochs must be int, got '3'"),

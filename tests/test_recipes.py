@@ -54,9 +54,9 @@ def test_a_recipe_from_training_to_its_published_file(
 ) -> None:
     config = TrainConfig(size=(32, 32), epochs=2, batch_size=4, ema=0.5, data=DataConfig(val_last=3))
     one = recipe.Recipe(name="one", config=config, figure="mIoU", promise=0.999)
-    cache = dataclasses.replace(config, data=dataclasses.replace(config.data, cache_dir=tmp_path / "cache"))
+    placed = one.on_this_machine(weights=None, cache_dir=tmp_path / "cache")
     out = tmp_path / "runs"
-    result = recipe.measure(one, cache, shared_data_folder, out / "seed-0")
+    result = recipe.measure(one, placed, 0, shared_data_folder, out / "seed-0")
     recipe.publish(one, [result], out)
     written = json.loads((tmp_path / "recipes" / "results" / "one.json").read_text())
     assert json.loads(capsys.readouterr().out) == {k: v for k, v in written.items() if k != "runs"}
@@ -75,7 +75,32 @@ def test_a_recipe_from_training_to_its_published_file(
     assert str(tmp_path) not in text
     assert str(shared_data_folder) not in text
     # Asked again, a finished run is only measured: the same numbers.
-    assert recipe.measure(one, cache, shared_data_folder, out / "seed-0") == result
+    assert recipe.measure(one, placed, 0, shared_data_folder, out / "seed-0") == result
+
+
+def test_a_recipe_of_two_stages(recipe: Any, shared_data_folder: Path, tmp_path: Path) -> None:
+    config = TrainConfig(size=(32, 32), epochs=1, batch_size=4, data=DataConfig(val_last=3))
+    then = dataclasses.replace(config, epochs=2, loss="ce + dice")
+    two = recipe.Recipe(name="two", config=config, then=then, figure="mIoU", promise=None)
+    placed = two.on_this_machine(weights=None, cache_dir=tmp_path / "cache")
+    out = tmp_path / "runs" / "seed-3"
+    result = recipe.measure(two, placed, 3, shared_data_folder, out)
+    first = result["first"]
+    assert (first["epochs"], result["epochs"]) == (1, 2)
+    assert (first["settings"]["loss"], result["settings"]["loss"]) == ("ce", "ce + dice")
+    assert first["settings"]["seed"] == result["settings"]["seed"] == 3
+    assert result["settings"]["init"] == ""  # a place on this machine
+    started = json.loads((out / "config.json").read_text())["train"]["init"]
+    assert Path(started) == out / "first" / "model.safetensors"
+    # The published file says what both stages were, and which file the second one began with.
+    provenance = read_header(out / "model.safetensors").provenance
+    assert provenance["weights_sha256"] == first["model_file"]["sha256"]
+    assert provenance["first"] == read_header(Path(started)).provenance
+    assert str(tmp_path) not in json.dumps([result, dict(provenance)])
+    # What is done is not done again.
+    before = Path(started).stat().st_mtime_ns
+    assert recipe.measure(two, placed, 3, shared_data_folder, out) == result
+    assert Path(started).stat().st_mtime_ns == before
 
 
 def test_the_middle_of_three_seeds(recipe: Any) -> None:

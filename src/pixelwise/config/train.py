@@ -22,6 +22,9 @@ class TrainConfig:
     """NAME=VALUE arguments of the architecture, e.g. encoder=mobilenet_v2 encoder.alpha=0.5."""
     weights: str = ""
     """Pretrained weights of the encoder: imagenet, or a file."""
+    init: str = ""
+    """A model file to start from, e.g. a run's best.safetensors: its network with all its weights. Where the
+    data has other classes, the last layer starts anew."""
     size: tuple[int, int] = (160, 160)
     """Height and width to which pictures are resized for the network."""
     epochs: int = 15
@@ -127,6 +130,10 @@ class TrainConfig:
         )
         require(0 < self.layer_decay <= 1, f"layer-decay must lie in 0..1, got {self.layer_decay}")
         require(0 <= self.ema < 1, f"ema must lie between 0 and 1, e.g. 0.999, got {self.ema}")
+        require(
+            not (self.init and self.weights),
+            "init and weights exclude each other: a model file brings the weights of its encoder too",
+        )
         require(
             not self.class_weights or self.balance == "none",
             "class-weights and balance exclude each other: give the weights, or let them be counted",

@@ -70,3 +70,25 @@ def parse_arguments(pairs: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             target[key] = text
     return arguments
+
+
+def format_arguments(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """Arguments of `build_model` as the pairs that `parse_arguments` makes them of, by name.
+
+    Arguments of an encoder that is not there (None) have no pair: they are that by default.
+    """
+    flat = {name: value for name, value in arguments.items() if name != "encoder_arguments"}
+    of_encoder: Mapping[str, Any] = arguments.get("encoder_arguments") or {}
+    flat |= {f"encoder.{name}": value for name, value in of_encoder.items()}
+    return tuple(f"{name}={_format(value)}" for name, value in sorted(flat.items()))
+
+
+def _format(value: object) -> str:
+    """Text as it is, unless it would be read as JSON; anything else as JSON."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except ValueError:
+        return value
+    return json.dumps(value)

@@ -32,6 +32,7 @@ from pixelwise.training.engine import decide_precision, make_fabric
 from pixelwise.training.events import Listener
 from pixelwise.training.job import steps_per_epoch
 from pixelwise.training.optim import build_optimizer
+from pixelwise.training.start import read_start, take_over
 from pixelwise.training.step import Objective
 
 
@@ -62,7 +63,7 @@ class Parts:
 
         Args:
             data: The labelled pictures.
-            config: The settings.
+            config: The settings, `settled`.
             listener: Hears of progress.
             architecture: That of a run with a checkpoint: it is rebuilt without its pretrained weights, which
                 may be gone by now and are in the checkpoint as training has made them.
@@ -70,11 +71,13 @@ class Parts:
         device = choose_device(config.device)
         precision, why = decide_precision(config, device)
         name, arguments = config.model, parse_arguments(config.model_args)
-        pretrained = None
+        pretrained, start = None, None
         if architecture is not None:
             name, arguments = architecture.name, dict(architecture.arguments)
         elif config.weights:
             pretrained = read_weights(name, config.weights, arguments=arguments, progress=listener.work)
+        else:
+            start = read_start(config)
         # Built before the data is read: a wrong name should not cost a walk over all pictures.
         build_loss(config.loss, class_weights=None)
         with torch.device("meta"):
@@ -94,6 +97,9 @@ class Parts:
         network = assemble(
             name, num_classes=len(classes), arguments=arguments, seed=config.seed, pretrained=pretrained
         )
+        if start is not None:
+            listener.note(take_over(network, start, classes))
+        origin = pretrained or start
         fabric = make_fabric(device, precision)
         network = network.to(fabric.device)
         network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -116,7 +122,7 @@ class Parts:
             network=network,
             frozen=frozen,
             average=WeightAverage(network, config.ema) if config.ema else None,
-            weights_sha256=None if pretrained is None else pretrained.sha256,
+            weights_sha256=None if origin is None else origin.sha256,
             optimizer=optimizer,
             objective=Objective(
                 loss=build_loss(config.loss, class_weights=weights),

@@ -34,6 +34,7 @@ from pixelwise.training.plan import (
 from pixelwise.training.plan.facts import fit_cost
 from pixelwise.training.plan.length import epoch_seconds, steps_per_epoch, total_steps
 from pixelwise.training.plan.sentences import sentences
+from pixelwise.training.start import settled
 from pixelwise.training.trial import Wish
 from pixelwise.types import size_text
 
@@ -69,6 +70,7 @@ def make_plan(
     """
     if memory_gib is not None and not memory_gib > 0:
         raise ConfigError(f"--memory must be above 0 GiB, got {memory_gib:g}")
+    config = settled(config)
     device = choose_device(config.device)
     decide_precision(config, device)
     build_loss(config.loss, class_weights=None)

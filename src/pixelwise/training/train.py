@@ -11,7 +11,6 @@ from typing import Any
 
 from pixelwise import plain
 from pixelwise.config import TrainConfig
-from pixelwise.encoders.pretrained import IMAGENET
 from pixelwise.errors import ConfigError
 from pixelwise.header import ModelHeader
 from pixelwise.metrics import Metrics
@@ -36,6 +35,7 @@ from pixelwise.training.run import (
     write_provenance,
 )
 from pixelwise.training.sinks import check_available, open_sinks
+from pixelwise.training.start import settled
 from pixelwise.training.step import Stepper
 from pixelwise.types import SizePolicy
 
@@ -90,14 +90,14 @@ def train(
     Raises:
         ConfigError: A setting that there is not, or that is impossible; a folder that holds a run.
         DataError: The data cannot be read, or the folder not be written.
+        ModelFileError: `init` is no model file.
         TrainingInterrupted: A signal asked to stop; the run can be resumed.
         PixelwiseError: The loss is no finite number.
     """
     if config is not None and settings:
         raise ConfigError("give either a config or single settings, not both")
     config = config or plain.from_flat(TrainConfig, settings)
-    if config.weights not in ("", IMAGENET):  # a resume may stand in another folder
-        config = dataclasses.replace(config, weights=str(Path(config.weights).expanduser().resolve()))
+    config = settled(config)
     listener = listener or LogListener()
     check_available(config)
     if RunFolder(Path(out)).config.exists():

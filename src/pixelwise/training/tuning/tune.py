@@ -16,10 +16,10 @@ from pixelwise import plain
 from pixelwise.config import TrainConfig
 from pixelwise.config.search import default_search, parse_search
 from pixelwise.config.single import with_settings
-from pixelwise.encoders.pretrained import IMAGENET
 from pixelwise.errors import ConfigError, PixelwiseError
 from pixelwise.training.events import Listener, LogListener
 from pixelwise.training.run import RunFolder
+from pixelwise.training.start import settled
 from pixelwise.training.tuning.plan import LOCK, StudyPlan, read_plan, settle, study_file, write_plan
 from pixelwise.training.tuning.result import Tuning, best_trial, said, train_command, write_table
 from pixelwise.training.tuning.run_trial import TrialOrder, run_trial
@@ -62,7 +62,7 @@ def tune(
     """
     if config is not None and settings:
         raise ConfigError("give either a config or single settings, not both")
-    base = _settled(config or plain.from_flat(TrainConfig, settings))
+    base = settled(config or plain.from_flat(TrainConfig, settings))
     plan = StudyPlan(
         data=Path(data).resolve(),
         base=base,
@@ -183,14 +183,7 @@ def _result(study: Study) -> Tuning:
 
 def _trial_config(plan: StudyPlan, raw: Mapping[str, float | str]) -> TrainConfig:
     values = {setting.name: setting.value(raw[setting.name]) for setting in plan.search}  # pyright: ignore[reportArgumentType]
-    return _settled(with_settings(plan.base, values))
-
-
-def _settled(config: TrainConfig) -> TrainConfig:
-    """With the file of the pretrained weights noted absolutely: a resume may stand in another folder."""
-    if config.weights in ("", IMAGENET):
-        return config
-    return dataclasses.replace(config, weights=str(Path(config.weights).expanduser().resolve()))
+    return settled(with_settings(plan.base, values))
 
 
 def _run_folder(folder: Path, number: int) -> RunFolder:
