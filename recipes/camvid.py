@@ -47,7 +47,7 @@ RECIPE = Recipe(
     name="camvid",
     config=FIRST,
     then=dataclasses.replace(
-        FIRST, weights="", balance="none", epochs=32, lr=5e-4, warmup_steps=60, validate_every=4
+        FIRST, weights="", balance="none", epochs=24, lr=5e-4, warmup_steps=60, validate_every=4
     ),
     figure="mIoU",
     promise=0.73,
