@@ -53,7 +53,7 @@ def test_auto_measures_only_what_computes_it(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(fastest.platformdirs, "user_cache_dir", lambda _name: str(tmp_path))
     asked = []
 
-    def choose(able, header, *, batch_size: int, place: str):
+    def choose(able, header, *, batch_size: int, place: str, at_once: dict[str, int]):
         asked.append((sorted(able), place))
         raise BackendError("enough")
 

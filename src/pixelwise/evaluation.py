@@ -162,7 +162,7 @@ def _answered(
             waiting.append(truth)
             yield image
 
-    for index, segmentation in zip(indices, predictor.predict_many(inputs()), strict=True):
+    for index, segmentation in zip(indices, predictor.predict_many(inputs(), confidence=False), strict=True):
         yield index, waiting.popleft(), segmentation
 
 

@@ -52,13 +52,16 @@ def open_exported(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int | None = None,
     half: bool = False,
+    streams: int = 1,
 ) -> tuple[Backend, ModelHeader]:
     """The backend that predicts with an exported model, and what the file says of it; see `open_file`.
 
     Raises:
         ModelFileError: Also where the model answers labels alone.
     """
-    backend, header, form = open_file(path, runtime=runtime, device=device, threads=threads, half=half)
+    backend, header, form = open_file(
+        path, runtime=runtime, device=device, threads=threads, half=half, streams=streams
+    )
     if form.answer == "labels":
         raise ModelFileError(
             f"{path} answers labels alone, and prediction needs more: export it again with --answer logits"
@@ -73,6 +76,7 @@ def open_file(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int | None = None,
     half: bool = False,
+    streams: int = 1,
 ) -> tuple[Backend, ModelHeader, Form]:
     """The backend that runs an exported model, whatever it answers, and what the file says of it.
 
@@ -82,6 +86,7 @@ def open_file(
         device: Where; `auto` is the processor.
         threads: Of the processor; as many as it has cores where not given.
         half: Compute in bfloat16.
+        streams: Calls that compute at the same time, each with its share of the threads.
 
     Raises:
         ModelFileError: No such file, or none that pixelwise exported.
@@ -96,7 +101,7 @@ def open_file(
         raise ModelFileError(f"{path}: no such file; `pixelwise export` writes one")
     chosen = runtime or first_installed(able)
     model, weights = path.read_bytes(), _weights(path)
-    backend = open_runtime(chosen, model, weights, device=device, threads=threads, half=half)
+    backend = open_runtime(chosen, model, weights, device=device, threads=threads, half=half, streams=streams)
     header = _read(path, backend.metadata(KEY), ModelHeader.from_json)
     return backend, header, _read(path, backend.metadata(FORM_KEY), Form.from_json)
 

@@ -13,6 +13,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -66,6 +67,7 @@ def choose(
     *,
     batch_size: int,
     place: str,
+    at_once: Mapping[str, int] | None = None,
     memory: Path | None = None,
 ) -> tuple[Choice, Backend]:
     """The fastest of several backends for batches of this size, opened.
@@ -75,13 +77,15 @@ def choose(
         header: Of the model.
         batch_size: Pictures at once.
         place: Device and threads, in words: part of what a measurement holds for.
+        at_once: Batches that each computes at the same time, by name; one where not given.
         memory: The file that remembers; in the user's cache folder where not given.
 
     Raises:
         BackendError: None of them can be opened.
     """
     memory = memory or Path(platformdirs.user_cache_dir("pixelwise")) / "backends.json"
-    key = _key(header, batch_size, sorted(contestants), place)
+    calls = {name: (at_once or {}).get(name, 1) for name in contestants}
+    key = _key(header, batch_size, calls, place)
     known = _read(memory)
     before = known.get(key, {})
     if before and set(before) <= set(contestants):
@@ -99,7 +103,7 @@ def choose(
             failed[name] = str(error)
     if not opened:
         raise BackendError(f"no backend can compute this model: {'; '.join(failed.values())}")
-    seconds = _measure(opened, header, batch_size)
+    seconds = _measure(opened, header, batch_size, calls)
     _remember(memory, known, key, seconds)
     name = _fastest(seconds)
     return Choice(name, seconds, False, failed), opened[name]
@@ -109,21 +113,25 @@ def _fastest(seconds: Mapping[str, float]) -> str:
     return min(seconds, key=lambda name: seconds[name])
 
 
-def _measure(opened: Mapping[str, Backend], header: ModelHeader, batch_size: int) -> dict[str, float]:
+def _measure(
+    opened: Mapping[str, Backend], header: ModelHeader, batch_size: int, calls: Mapping[str, int]
+) -> dict[str, float]:
     """Seconds a picture, in turn, so that whatever else the machine does hits all alike."""
     size = header.size_policy.size
     images = np.random.default_rng(0).integers(0, 256, (batch_size, *size, 3), np.uint8)
     taken: dict[str, list[float]] = {name: [] for name in opened}
-    for number in range(ROUNDS + 1):
-        for name, backend in opened.items():
-            begin = time.perf_counter()
-            backend.logits(images)
-            if number:
-                taken[name].append((time.perf_counter() - begin) / batch_size)
+    with ThreadPoolExecutor(max(calls.values())) as threads:
+        for number in range(ROUNDS + 1):
+            for name, backend in opened.items():
+                begin = time.perf_counter()
+                for _ in threads.map(backend.logits, [images] * calls[name]):
+                    pass
+                if number:
+                    taken[name].append((time.perf_counter() - begin) / (batch_size * calls[name]))
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def _key(header: ModelHeader, batch_size: int, names: list[str], place: str) -> str:
+def _key(header: ModelHeader, batch_size: int, calls: Mapping[str, int], place: str) -> str:
     versions = []
     for package in ("pixelwise", "torch", "onnxruntime", "onnxruntime-gpu", "openvino"):
         try:
@@ -135,7 +143,7 @@ def _key(header: ModelHeader, batch_size: int, names: list[str], place: str) -> 
         "classes": len(header.classes),
         "size": header.size_policy.size,
         "batch": batch_size,
-        "backends": names,
+        "backends": dict(sorted(calls.items())),
         "place": place,
         "machine": [platform.machine(), _processor(), os.cpu_count()],
         "versions": versions,

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pixelwise.backends import Backend
-from pixelwise.backends.runtimes import Runtime, first_installed, installed, open_runtime
+from pixelwise.backends.runtimes import (
+    Runtime,
+    first_installed,
+    installed,
+    open_runtime,
+    streams_for_many,
+)
 from pixelwise.config import DataConfig
 from pixelwise.errors import ConfigError
 from pixelwise.exported import RUNTIMES, is_exported, open_exported
@@ -36,6 +42,7 @@ def load(
     half: bool = False,
     compiled: bool = False,
     batch_size: int = 8,
+    many: bool = False,
 ) -> Segmenter:
     """Opens a model file or an exported model; nothing else is needed. An exported one needs no torch.
 
@@ -50,6 +57,9 @@ def load(
             bfloat16 or float16. Some pixels between two classes change: `evaluate` says what that costs.
         compiled: Through `torch.compile`, for backend torch.
         batch_size: Pictures per call of the backend.
+        many: Made for many pictures instead of the next one: a runtime on the processor computes several
+            batches at once, each on its share of the cores, and reading, deciding and writing take what is
+            left of them. A single picture then takes longer.
 
     Raises:
         ModelFileError: Missing, truncated, a pickle, newer than this version, or not a model file.
@@ -60,7 +70,8 @@ def load(
     path = Path(path)
     if compiled and backend not in (None, "torch"):
         raise ConfigError(f"{backend} cannot be compiled: that is for backend torch")
-    way = _Way(device, threads, half, batch_size)
+    streams = streams_for_many(threads) if many and device != "cuda" else 1
+    way = _Way(device, threads, half, batch_size, streams)
     if is_exported(path):
         if backend == "torch" or compiled:
             raise ConfigError(f"{path} is exported, so torch cannot compute it: take another backend")
@@ -79,11 +90,21 @@ class _Way:
     threads: int | None
     half: bool
     batch_size: int
+    streams: int
 
     @property
     def runtime(self) -> dict[str, Any]:
         """What a runtime is told."""
-        return {"device": self.device, "threads": self.threads, "half": self.half}
+        return {
+            "device": self.device,
+            "threads": self.threads,
+            "half": self.half,
+            "streams": self.streams,
+        }
+
+    def at_once(self, name: str) -> int:
+        """Calls of that backend that compute at the same time; torch's threads all serve one."""
+        return 1 if name == "torch" else self.streams
 
     def runtimes(self, able: Sequence[Runtime]) -> list[Runtime]:
         """Those of them that are installed and can compute like that."""
@@ -94,13 +115,14 @@ class _Way:
     ) -> tuple[Choice, Backend]:
         """The fastest of these backends."""
         place = f"{self.device} {self.threads}{' half' if self.half else ''}"
-        return choose(able, header, batch_size=self.batch_size, place=place)
+        at_once = {name: self.at_once(name) for name in able}
+        return choose(able, header, batch_size=self.batch_size, place=place, at_once=at_once)
 
 
 def _open_export(path: Path, backend: Literal["auto"] | Runtime | None, way: _Way) -> Segmenter:
     if backend != "auto":
         opened, header = open_exported(path, runtime=backend, **way.runtime)
-        return Segmenter(opened, header)
+        return Segmenter(opened, header, at_once=way.streams)
     names = way.runtimes(RUNTIMES[path.suffix.lower()])
     usual = first_installed(names or RUNTIMES[path.suffix.lower()])
     first, header = open_exported(path, runtime=usual, **way.runtime)
@@ -109,7 +131,7 @@ def _open_export(path: Path, backend: Literal["auto"] | Runtime | None, way: _Wa
     }
     able[usual] = lambda: first  # it had to be opened for the header
     choice, opened = way.choose(able, header)
-    return Segmenter(opened, header, choice=choice)
+    return Segmenter(opened, header, choice=choice, at_once=way.streams)
 
 
 def _opened_export(path: Path, name: Runtime, way: _Way) -> Backend:
@@ -136,12 +158,12 @@ def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled:
             raise ConfigError("threads are the runtimes': for torch, torch.set_num_threads sets them")
         return Segmenter(torch_backend(), header, network=network)
     if backend != "auto":
-        return Segmenter(runtime(backend), header, network=network)
+        return Segmenter(runtime(backend), header, network=network, at_once=way.streams)
     able: dict[str, Callable[[], Backend]] = {"torch": torch_backend}
     if choose_device(way.device).type == "cpu":  # what runs on the processor is no match for a GPU
         able |= {name: partial(runtime, name) for name in way.runtimes(("onnxruntime", "openvino"))}
     choice, opened = way.choose(able, header)
-    return Segmenter(opened, header, network=network, choice=choice)
+    return Segmenter(opened, header, network=network, choice=choice, at_once=way.at_once(choice.backend))
 
 
 def evaluate(

@@ -44,10 +44,11 @@ class Segmenter:
         *,
         network: torch.nn.Module | None = None,
         choice: Choice | None = None,
+        at_once: int = 1,
     ) -> None:
         self.header = header
         self.choice = choice
-        self.predictor = Predictor(backend, header.classes, header.size_policy)
+        self.predictor = Predictor(backend, header.classes, header.size_policy, at_once=at_once)
         self._network = network
 
     @property

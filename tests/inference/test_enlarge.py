@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pixelwise.inference import enlarge as enlarge_module
 from pixelwise.inference.enlarge import decide, enlarge
 
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -45,6 +46,54 @@ def test_strips_equal_the_whole(
     # Where two classes are within rounding of each other either may win.
     chosen = np.take_along_axis(whole, labels[None].astype(np.int64), 0)[0]
     np.testing.assert_allclose(chosen, whole.max(0), atol=2e-6)
+
+
+def _patches(seed: int, classes: int, size: tuple[int, int]) -> np.ndarray:
+    """Areas of one class with few borders, as networks answer them."""
+    generator = np.random.default_rng(seed)
+    p = generator.random((classes, *size), dtype=np.float32) * 0.2
+    p[generator.integers(classes)] += 0.5
+    for _ in range(2):
+        top, left = generator.integers(size[0]), generator.integers(size[1])
+        p[generator.integers(classes), top : top + size[0] // 3 + 1, left : left + size[1] // 3 + 1] += 1
+    return p / p.sum(0)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 30),
+    st.tuples(st.integers(1, 24), st.integers(1, 24)),
+    st.tuples(st.integers(0, 60), st.integers(0, 60)),
+    st.integers(1, 4000),
+)
+def test_deciding_borders_alone_is_deciding_everything(
+    seed: int, classes: int, small: tuple[int, int], more: tuple[int, int], strip: int
+) -> None:
+    p = _patches(seed, classes, small)
+    size = small[0] + more[0], small[1] + more[1]
+    labels, confidence = decide(p, size, strip_elements=strip)
+    whole = enlarge(p, size)
+    assert confidence is not None
+    np.testing.assert_allclose(confidence, whole.max(0), atol=2e-6)
+    ranked = np.sort(whole, axis=0)
+    clear = ranked[-1] - (ranked[-2] if classes > 1 else 0) > 2e-6  # else rounding decides
+    assert np.array_equal(labels[clear], whole.argmax(0)[clear])
+    again, nothing = decide(p, size, confidence=False, strip_elements=strip)
+    assert nothing is None
+    assert np.array_equal(again, labels)
+
+
+def test_few_borders_are_not_decided_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("every pixel of every class was interpolated")
+
+    monkeypatch.setattr(enlarge_module, "_decide_everywhere", refuse)
+    p = np.zeros((150, 40, 40), np.float32)
+    p[3] = 1
+    p[7, 10:20, 10:20] = 2
+    labels, _ = decide(p / p.sum(0), (400, 300))
+    assert set(np.unique(labels)) == {3, 7}
 
 
 @settings(max_examples=40, deadline=None)

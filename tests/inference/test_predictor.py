@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -68,7 +70,49 @@ def test_it_reads_no_further_than_a_batch() -> None:
             yield _picture(8, 8)
 
     next(_predictor(batch_size=4).predict_many(pictures()))
-    assert len(taken) <= 5
+    assert len(taken) <= 9  # the batch in work, the one that waits, and the picture that showed it was full
+
+
+class Meeting(FakeBackend):
+    """Answers only when as many calls as expected are inside at the same time."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__(RED_GREEN.colours)
+        self._barrier = threading.Barrier(calls)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        self._barrier.wait(timeout=30)
+        return super().logits(images)
+
+
+def test_calls_at_once_compute_at_once_and_keep_the_order() -> None:
+    predictor = Predictor(Meeting(2), RED_GREEN, SizePolicy("resize", (16, 16)), batch_size=2, at_once=2)
+    pictures = [_picture(10 + i, 20) for i in range(8)]  # four batches: two meetings
+    found = list(predictor.predict_many(iter(pictures)))
+    assert [s.labels.shape[0] for s in found] == [10 + i for i in range(8)]
+    one = _predictor(batch_size=2)
+    for picture, segmentation in zip(pictures, found, strict=True):
+        assert np.array_equal(segmentation.labels, one.predict(picture).labels)
+
+
+def test_the_network_computes_while_the_caller_uses_what_it_has() -> None:
+    predictor = Predictor(Meeting(2), RED_GREEN, SizePolicy("resize", (16, 16)), batch_size=2)
+    answers = predictor.predict_many(_picture(8, 8) for _ in range(4))
+    barrier = predictor.backend._barrier  # pyright: ignore
+    arrived = threading.Thread(target=lambda: [barrier.wait(timeout=30) for _ in range(2)], daemon=True)
+    arrived.start()
+    next(answers)
+    arrived.join(timeout=30)  # the second batch was begun although the first has not been used up
+    assert not arrived.is_alive()
+
+
+def test_confidence_only_where_it_is_wanted() -> None:
+    predictor = _predictor()
+    (with_it,) = predictor.predict_many([_picture(9, 9)])
+    (without,) = predictor.predict_many([_picture(9, 9)], confidence=False)
+    assert with_it.confidence is not None
+    assert without.confidence is None
+    assert np.array_equal(with_it.labels, without.labels)
 
 
 def test_probabilities_only_on_request() -> None:

@@ -2,7 +2,7 @@
 
 A backend gets pictures as they are at the edge, `(N, H, W, 3) uint8` RGB, and answers `(N, K, H, W) float32`
 logits at the same size. Normalisation and padding are inside the network, so there is nothing else to agree
-on.
+on. It may be called from several threads; what it answered is the caller's.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class OnnxRuntimeBackend:
     Args:
         model: The file's bytes.
         device: Where to run it.
-        threads: Of the processor; as many as it has cores where not given.
+        threads: Of the processor, for each call; as many as it has cores where not given.
 
     Raises:
         BackendError: ONNX Runtime is not installed, has no provider for the device, or cannot run the model.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -42,13 +43,20 @@ class OpenVinoBackend:
         weights: The file beside OpenVINO's own XML.
         threads: Of the processor; as many as it has cores where not given.
         half: Compute in bfloat16; layers of 8-bit numbers stay as they are.
+        streams: Calls that compute at the same time, each with its share of the threads.
 
     Raises:
         BackendError: OpenVINO is not installed, or cannot run the model; the processor has no bfloat16.
     """
 
     def __init__(
-        self, model: bytes, weights: bytes = b"", *, threads: int | None = None, half: bool = False
+        self,
+        model: bytes,
+        weights: bytes = b"",
+        *,
+        threads: int | None = None,
+        half: bool = False,
+        streams: int = 1,
     ) -> None:
         if half and "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise BackendError("the processor does not compute bfloat16, so half would gain nothing")
@@ -56,6 +64,8 @@ class OpenVinoBackend:
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if half else "f32"}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
+        if streams > 1:
+            settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(streams)}
         try:
             network = core().read_model(model, weights) if weights else core().read_model(model)
             self._network = network
@@ -63,11 +73,20 @@ class OpenVinoBackend:
         except RuntimeError as error:
             lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
             raise BackendError(f"OpenVINO cannot run this model: {lines[-1].strip()}") from error
+        self._idle: deque[Any] = deque()  # a request serves one call at a time
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """`(N, H, W, 3) uint8` RGB in, `(N, K, H, W) float32` logits out."""
-        # A copy of OpenVINO's own making, since it writes its next answer into the same memory.
-        return self._compiled([np.ascontiguousarray(images)], share_outputs=False)[0]
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        try:
+            # A copy of OpenVINO's own making, since it writes its next answer into the same memory.
+            answers = request.infer([np.ascontiguousarray(images)], share_inputs=True, share_outputs=False)
+        finally:
+            self._idle.append(request)
+        return answers[0]
 
     def metadata(self, key: str) -> str | None:
         """A text that the file carries; None if it does not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,6 +12,9 @@ from pixelwise.backends.openvino import OpenVinoBackend
 from pixelwise.errors import BackendError, ConfigError
 
 Runtime = Literal["onnxruntime", "openvino"]
+
+MOST_STREAMS = 4
+"""Each holds a batch with all its maps, so that more of them cost more memory than they gain."""
 
 _EXTRAS: dict[Runtime, str] = {"onnxruntime": "onnx", "openvino": "openvino"}
 
@@ -23,6 +27,7 @@ def open_runtime(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int | None = None,
     half: bool = False,
+    streams: int = 1,
 ) -> OnnxRuntimeBackend | OpenVinoBackend:
     """The backend of that name for a model.
 
@@ -33,6 +38,7 @@ def open_runtime(
         device: Where; `auto` is the processor.
         threads: Of the processor; as many as it has cores where not given.
         half: Compute in bfloat16.
+        streams: Calls that compute at the same time, each with its share of the threads.
 
     Raises:
         ConfigError: This runtime has no such device here, or has no choice of numbers.
@@ -44,10 +50,22 @@ def open_runtime(
                 "onnxruntime computes in the numbers that a file has: `pixelwise export --half` writes one; "
                 "backends torch and openvino need none"
             )
+        if streams > 1:
+            threads = max(1, (threads or cores()) // streams)
         return OnnxRuntimeBackend(model, device="cuda" if device == "cuda" else "cpu", threads=threads)
     if device == "cuda":
         raise ConfigError("openvino runs on the processor here: take --device cpu, or another backend")
-    return OpenVinoBackend(model, weights, threads=threads, half=half)
+    return OpenVinoBackend(model, weights, threads=threads, half=half, streams=streams)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def streams_for_many(threads: int | None) -> int:
+    """Calls at once that get the most pictures done on the processor: one a core, but not too many."""
+    return min(MOST_STREAMS, threads or cores())
 
 
 def installed(names: Sequence[Runtime]) -> list[Runtime]:

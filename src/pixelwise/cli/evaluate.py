@@ -54,7 +54,12 @@ class Evaluate:
         from pixelwise.loading import load
 
         segmenter = load(
-            self.model, device=self.device, backend=self.backend, half=self.half, compiled=self.compile
+            self.model,
+            device=self.device,
+            backend=self.backend,
+            half=self.half,
+            compiled=self.compile,
+            many=True,
         )
         with Display() as display:
             if segmenter.choice is not None:

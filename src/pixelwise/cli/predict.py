@@ -74,8 +74,10 @@ class Predict:
         torch_runtime.keep_large_blocks()
 
         from pixelwise.cli.terminal import Display
+        from pixelwise.inference.photos import find_photos
         from pixelwise.loading import load
 
+        photos = [] if self.compare else find_photos(self.photos)
         segmenter = load(
             self.model,
             device=self.device,
@@ -83,18 +85,22 @@ class Predict:
             half=self.half,
             compiled=self.compile,
             batch_size=self.batch_size,
+            many=self.compare or len(photos) > self.batch_size,
         )
         with Display() as display:
             if segmenter.choice is not None:
                 display.note(str(segmenter.choice))
-            return self._compare(segmenter, display) if self.compare else self._photos(segmenter, display)
+            return (
+                self._compare(segmenter, display)
+                if self.compare
+                else self._photos(photos, segmenter, display)
+            )
 
-    def _photos(self, segmenter: Segmenter, display: Display) -> int:
+    def _photos(self, photos: list[Photo], segmenter: Segmenter, display: Display) -> int:
         from pixelwise.cli.terminal import complain, print_json
         from pixelwise.data.ahead import in_order
-        from pixelwise.inference.photos import find_photos, read_photos
+        from pixelwise.inference.photos import read_photos
 
-        photos = find_photos(self.photos)
         self._make_folders(
             "masks",
             *(["overlays"] if self.overlays else []),
@@ -118,7 +124,9 @@ class Predict:
                     waiting.append(photo)
                     yield pixels
 
-        answered = segmenter.predictor.predict_many(images(), probabilities=self.probabilities)
+        answered = segmenter.predictor.predict_many(
+            images(), confidence=False, probabilities=self.probabilities
+        )
         # Written by threads while the network computes the next; `waiting` is read where it is filled.
         pairs = ((waiting.pop(0), segmentation) for segmentation in answered)
         for result in in_order(self._write, pairs, workers=self.config.workers):

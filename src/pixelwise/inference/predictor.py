@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.backends import Backend
+from pixelwise.data.ahead import in_order
 from pixelwise.data.resize import resize_picture
 from pixelwise.errors import BackendError
 from pixelwise.inference.enlarge import decide, enlarge
@@ -49,46 +50,68 @@ class Predictor:
         size_policy: `resize` brings each picture to the network's size and the probabilities back to the
             picture's; `native` gives the network the picture as it is.
         batch_size: Pictures per call of the backend, where their sizes agree.
+        at_once: Calls of the backend that compute at the same time.
 
     Raises:
         BackendError: The backend answers another number of classes, or another size.
     """
 
     def __init__(
-        self, backend: Backend, classes: Classes, size_policy: SizePolicy, *, batch_size: int = 8
+        self,
+        backend: Backend,
+        classes: Classes,
+        size_policy: SizePolicy,
+        *,
+        batch_size: int = 8,
+        at_once: int = 1,
     ) -> None:
         self.backend = backend
         self.classes = classes
         self.size_policy = size_policy
         self.batch_size = batch_size
+        self.at_once = at_once
 
     def predict(self, image: Input, *, probabilities: bool = False) -> Segmentation:
         """Segments one picture; see `predict_many`."""
-        return next(self.predict_many([image], probabilities=probabilities))
+        _, scores = self._scored([image])
+        return self._decided(image, scores[0], confidence=True, probabilities=probabilities)
 
-    def predict_many(self, images: Iterable[Input], *, probabilities: bool = False) -> Iterator[Segmentation]:
-        """Segments pictures in their order, holding one batch of them at a time.
+    def predict_many(
+        self, images: Iterable[Input], *, confidence: bool = True, probabilities: bool = False
+    ) -> Iterator[Segmentation]:
+        """Segments pictures in their order; the network computes ahead while the caller uses what it has.
+
+        Holds one batch more than are computed at once.
 
         Args:
             images: `(H, W, 3) uint8` RGB, each of its own size, or `Sized` ones.
-            probabilities: Keeps all K probabilities of each pixel, not only the winner's.
+            confidence: Keeps the winner's probability of each pixel.
+            probabilities: Keeps all K probabilities of each pixel.
 
         Yields:
-            One segmentation per picture, at the picture's size, with the confidence, and with the picture
-            where there is one.
+            One segmentation per picture, at the picture's size, with the picture where there is one.
         """
-        for batch in self._batches(images):
-            scores = self.network_probabilities([self._sized(image) for image in batch])
+        scored = in_order(self._scored, self._batches(images), workers=self.at_once, ahead=self.at_once + 1)
+        for batch, scores in scored:
             for image, score in zip(batch, scores, strict=True):
-                size = _own_size(image)
-                labels, confidence = decide(score, size)
-                yield Segmentation(
-                    labels=labels,
-                    classes=self.classes,
-                    image=image.image if isinstance(image, Sized) else image,
-                    confidence=confidence,
-                    probabilities=enlarge(score, size) if probabilities else None,
-                )
+                yield self._decided(image, score, confidence=confidence, probabilities=probabilities)
+
+    def _scored(self, batch: list[Input]) -> tuple[list[Input], FloatArray]:
+        """A batch, and what the network says of it."""
+        return batch, self.network_probabilities([self._sized(image) for image in batch])
+
+    def _decided(
+        self, image: Input, score: FloatArray, *, confidence: bool, probabilities: bool
+    ) -> Segmentation:
+        size = _own_size(image)
+        labels, sure = decide(score, size, confidence=confidence)
+        return Segmentation(
+            labels=labels,
+            classes=self.classes,
+            image=image.image if isinstance(image, Sized) else image,
+            confidence=sure,
+            probabilities=enlarge(score, size) if probabilities else None,
+        )
 
     def network_probabilities(self, images: Sequence[UInt8Array]) -> FloatArray:
         """Probabilities `(N, K, h, w)` of pictures `(h, w, 3)` of one size, at that size."""
@@ -125,5 +148,7 @@ def _own_size(image: Input) -> tuple[int, int]:
 
 def softmax(logits: FloatArray) -> FloatArray:
     """Over axis 1 of `(N, K, H, W)`; safe for logits of any size."""
-    exponential = np.exp(logits - logits.max(1, keepdims=True))
-    return exponential / exponential.sum(1, keepdims=True)
+    values = logits - logits.max(1, keepdims=True)
+    np.exp(values, out=values)
+    values /= values.sum(1, keepdims=True)
+    return values
