@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pixelwise.graph.ops import Concat, Conv, Op, TransposedConv
+from pixelwise.graph.ops import Concat, Conv, Op, Shuffle, TransposedConv
 from pixelwise.nn.frame import Frame
 
 
@@ -91,8 +91,10 @@ class Graph:
                     count = weight.shape[0]
                 case TransposedConv(weight=weight, groups=groups):
                     count = weight.shape[1] * groups
-                case Concat():
+                case Concat(axis=1):
                     count = sum(found[name] for name in node.inputs)
+                case Shuffle(factor):
+                    count = first // factor**2
                 case _:
                     count = first
             found |= dict.fromkeys(node.outputs, count)

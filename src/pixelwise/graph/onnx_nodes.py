@@ -195,8 +195,19 @@ def _leaky(writer: OnnxWriter, node: Node, op: ops.Leaky) -> None:
     writer.add("LeakyRelu", node.inputs, node.output, alpha=op.slope)
 
 
-def _concat(writer: OnnxWriter, node: Node, _: ops.Concat) -> None:
-    writer.add("Concat", node.inputs, node.output, axis=1)
+def _concat(writer: OnnxWriter, node: Node, op: ops.Concat) -> None:
+    writer.add("Concat", node.inputs, node.output, axis=op.axis)
+
+
+def _part(writer: OnnxWriter, node: Node, op: ops.Part) -> None:
+    counts = (op.rows, op.columns)
+    starts, ends = [min(count, 0) for count in counts], [count if count > 0 else _END for count in counts]
+    places = [writer.number(starts), writer.number(ends), writer.number([2, 3])]
+    writer.add("Slice", [*node.inputs, *places], node.output)
+
+
+def _shuffle(writer: OnnxWriter, node: Node, op: ops.Shuffle) -> None:
+    writer.add("DepthToSpace", node.inputs, node.output, blocksize=op.factor, mode="CRD")
 
 
 def _plain(kind: str) -> Callable[[OnnxWriter, Node, Any], None]:
@@ -220,6 +231,8 @@ WRITERS: dict[type, Callable[[OnnxWriter, Node, Any], None]] = {
     ops.Enlarge: _enlarge,
     ops.Pad: _pad,
     ops.Trim: _trim,
+    ops.Part: _part,
+    ops.Shuffle: _shuffle,
     ops.Mean: _plain("GlobalAveragePool"),
     ops.Spread: _spread,
     ops.UnpoolCorner: _unpool_corner,

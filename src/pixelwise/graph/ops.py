@@ -100,7 +100,9 @@ class Add:
 
 @dataclass(frozen=True)
 class Concat:
-    """Maps of one size, their channels one after the other."""
+    """Maps of one size along the other axes, one after the other: channels, rows (2) or columns (3)."""
+
+    axis: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +147,24 @@ class Trim:
 
 
 @dataclass(frozen=True)
+class Part:
+    """The first rows and columns of a map; the last ones where a number is negative, all where it is zero."""
+
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class Shuffle:
+    """Channels dealt out to the places within each pixel: `(N, C * f * f, H, W)` to `(N, C, f * H, f * W)`.
+
+    Source: W. Shi et al., "Real-Time Single Image and Video Super-Resolution", CVPR 2016 (pixel shuffle).
+    """
+
+    factor: int
+
+
+@dataclass(frozen=True)
 class Mean:
     """The mean of each channel's plane: `(N, C, 1, 1)`."""
 
@@ -180,6 +200,8 @@ Op = (
     | Enlarge
     | Pad
     | Trim
+    | Part
+    | Shuffle
     | Mean
     | Spread
     | UnpoolCorner

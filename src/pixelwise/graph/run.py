@@ -89,17 +89,28 @@ def _trim(op: ops.Trim, x: Tensor) -> Tensor:
     return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
 
 
+def _part(op: ops.Part, x: Tensor) -> Tensor:
+    rows, columns = (_end(count) for count in (op.rows, op.columns))
+    return x[:, :, rows, columns]
+
+
+def _end(count: int) -> slice:
+    return slice(count, None) if count < 0 else slice(count or None)
+
+
 _SIMPLE: dict[type, Callable[..., Tensor]] = {
     ops.Clamp: lambda op, x: x.clamp(op.low, op.high),
     ops.Leaky: lambda op, x: F.leaky_relu(x, op.slope),
     ops.Sigmoid: lambda _, x: x.sigmoid(),
     ops.Tanh: lambda _, x: x.tanh(),
     ops.Add: lambda _, x, y: x + y,
-    ops.Concat: lambda _, *maps: torch.cat(maps, 1),
+    ops.Concat: lambda op, *maps: torch.cat(maps, op.axis),
     ops.MaxPool: _max_pool,
     ops.Enlarge: _enlarge,
     ops.Pad: _pad,
     ops.Trim: _trim,
+    ops.Part: _part,
+    ops.Shuffle: lambda op, x: F.pixel_shuffle(x, op.factor),
     ops.Mean: lambda _, x: x.mean((2, 3), keepdim=True),
     ops.Spread: lambda _, x, like: x.expand(-1, -1, *like.shape[2:]),
     ops.UnpoolCorner: lambda op, x: resample.UnpoolCorner(op.factor)(x),

@@ -11,6 +11,7 @@ their place, or None where it does not apply. All are exact but for rounding:
 | nearest upsampling, ReLU | ReLU, upsampling | each pixel by itself; a quarter of them |
 | upsampling, 1x1 convolution | the convolution, upsampling | interpolation weights sum to one |
 | nearest upsampling by 2, 3x3 convolution | 4x4 transposed convolution | see `nn.upsample` |
+| linear layers in a row | one convolution, its outputs dealt out | see `graph.linear` |
 
 And of single nodes: a transposed convolution of stride 1 is a convolution, a cut of nothing is nothing.
 """
@@ -24,6 +25,7 @@ import numpy as np
 import torch
 
 from pixelwise.graph.graph import Graph, Node
+from pixelwise.graph.linear import fold_linear
 from pixelwise.graph.ops import NO_MARGINS, Clamp, Conv, Enlarge, Pad, Scale, TransposedConv, Trim
 from pixelwise.nn.upsample import phase_kernel
 
@@ -36,7 +38,7 @@ def simplify(graph: Graph) -> Graph:
     graph = graph.with_nodes(nodes)
     while (simpler := _once(graph)) is not None:
         graph = simpler
-    return graph
+    return fold_linear(graph)
 
 
 def _once(graph: Graph) -> Graph | None:
