@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import data_contestants
-from machine import spread, write_result
+from machine import command, spread, write_result
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("PIXELWISE_REAL_DATA", HERE.parents[1] / "shared" / "data"))
@@ -69,7 +69,7 @@ def main() -> None:
     write_result(
         "data",
         question=__doc__.splitlines()[0],
-        command=f"python benchmarks/data.py --rounds {arguments.rounds}",
+        command=command(),
         expected=EXPECTED,
         files=kinds,
         readers=readers,

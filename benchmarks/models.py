@@ -3,8 +3,8 @@
 For all networks that can be built: parameters, multiply-adds, pictures a second in training and prediction at
 a common size, peak memory of the process, and the share of the measured convolution peak. Each network has a
 process of its own, one after the other, as `pixelwise train` and `predict` set it up (channels_last, kept
-blocks, float32 or bfloat16 as the hardware has it); the peak is measured in the same process, before and
-after.
+blocks, float32 or bfloat16 as the hardware has it); the peak of the same numbers is measured in the same
+process, before and after.
 
     python benchmarks/models.py                 # 10 minutes on two cores
     python benchmarks/models.py --quick         # does the script work? No JSON
@@ -16,15 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
-import time
 from typing import Any
 
-from machine import peak_rate, spread, write_result
-
-CLASSES = 21
+from machine import command, spread, write_result
+from network import CLASSES, Network, peak_memory, timed
 
 # Written before the measurement.
 EXPECTED = (
@@ -52,9 +49,9 @@ def main() -> None:
 
     rows = []
     for name in MODELS:
-        command = [sys.executable, __file__, "--only", name, "--size", str(arguments.size)]
-        command += ["--batch", str(arguments.batch), "--steps", str(arguments.steps)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        words = [sys.executable, __file__, "--only", name, "--size", str(arguments.size)]
+        words += ["--batch", str(arguments.batch), "--steps", str(arguments.steps)]
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(line(rows[-1]), flush=True)
     if arguments.quick:
@@ -62,7 +59,7 @@ def main() -> None:
     write_result(
         "models",
         question="What does each network cost, and how much of the machine does it use?",
-        command=f"python benchmarks/models.py --size {arguments.size} --batch {arguments.batch}",
+        command=command(),
         expected=EXPECTED,
         size=arguments.size,
         batch=arguments.batch,
@@ -73,51 +70,17 @@ def main() -> None:
 
 def measure(name: str, size: int, count: int, steps: int) -> dict[str, Any]:
     """One network in this process."""
-    from pixelwise.torch_runtime import choose_precision, keep_large_blocks
-
-    keep_large_blocks()  # before torch allocates anything
-    import torch
-
-    from pixelwise.losses import cross_entropy
-    from pixelwise.models import build_model
-    from pixelwise.models.summary import count_parameters, multiply_adds
-    from pixelwise.training.rmsprop import KerasRMSprop
-
-    precision, why = choose_precision(torch.device("cpu"))
-    network = build_model(name, num_classes=CLASSES, seed=0)
-    network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    optimizer = KerasRMSprop([p for p in network.parameters() if p.requires_grad], lr=1e-4)
-    generator = torch.Generator().manual_seed(0)
-    pictures = torch.randint(0, 256, (count, 3, size, size), generator=generator).float()
-    pictures = pictures.contiguous(memory_format=torch.channels_last)
-    masks = torch.randint(0, CLASSES, (count, size, size), generator=generator).to(torch.uint8)
-
-    def forward() -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
-            return network(pictures)
-
-    def predict() -> None:
-        with torch.inference_mode():
-            forward()
-
-    def train() -> None:
-        cross_entropy(forward(), masks).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    peaks = [peak_rate()]
-    network.eval()
-    predictions = timed(predict, steps)
+    network = Network(name, size=size, batch=count)
+    peaks = [network.peak()]
+    predictions = timed(network.predict, steps)
     memory_of_prediction = peak_memory()
-    network.train()
-    trainings = timed(train, steps)
-    peaks.append(peak_rate())
-    work = multiply_adds(network, (size, size), published=False)
-    peak = max(peaks)
+    trainings = timed(network.train, steps)
+    peaks.append(network.peak())
+    work, peak = network.multiply_adds(published=False), max(peaks)
     return {
         "name": name,
-        "parameters": count_parameters(network),
-        "multiply_adds": multiply_adds(network, (size, size)),
+        "parameters": network.parameters(),
+        "multiply_adds": network.multiply_adds(published=True),
         "multiply_adds_computed": work,
         "predicted_per_second": spread([count / s for s in predictions]),
         "trained_per_second": spread([count / s for s in trainings]),
@@ -125,25 +88,8 @@ def measure(name: str, size: int, count: int, steps: int) -> dict[str, Any]:
         "share_of_peak_training": spread([3 * work * count / s / peak for s in trainings]),
         "peak_gmacs_per_second": peak / 1e9,
         "memory_mib": {"after_prediction": memory_of_prediction, "after_training": peak_memory()},
-        "precision": why,
-        "torch": torch.__version__,
+        **network.facts,
     }
-
-
-def timed(step: Any, count: int) -> list[float]:
-    """Seconds of each of `count` calls, after one to warm up."""
-    step()
-    seconds = []
-    for _ in range(count):
-        start = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - start)
-    return seconds
-
-
-def peak_memory() -> float:
-    """The most memory that this process ever held, in MiB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # Linux counts in KiB
 
 
 def line(row: dict[str, Any]) -> str:

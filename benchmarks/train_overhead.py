@@ -1,6 +1,7 @@
 """How much of training is not the network: waiting for pictures, augmentation, validation?
 
-For every network, in a process of its own and with the parts of `pixelwise train`, in interleaved rounds:
+For every network that `pixelwise train` knows, in a process of its own and with its parts, in interleaved
+rounds (the giants in a lighter form, `LIGHT`):
 
 - plain: steps on batches from the loader, without augmentation;
 - augmented: the same with the augmentation of the recipe `pets`;
@@ -27,7 +28,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from machine import commit, hardware, spread
+from machine import command, commit, hardware, spread
 
 HERE = Path(__file__).resolve().parent
 
@@ -52,7 +53,7 @@ LIGHT = {
 def main() -> None:
     """Measures each network in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="*", default=[])
+    parser.add_argument("--networks", nargs="*", default=[], metavar="NAME", help="all, unless named")
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=4, help="steps of a turn")
@@ -70,10 +71,10 @@ def main() -> None:
 
     rows = []
     for name in options.networks or MODELS:
-        command = [sys.executable, __file__, "--only", name]
+        words = [sys.executable, __file__, "--only", name]
         for flag in ("size", "batch", "steps", "rounds"):
-            command += [f"--{flag}", str(getattr(options, flag))]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            words += [f"--{flag}", str(getattr(options, flag))]
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(line(rows[-1]), flush=True)
     if options.quick and options.out is None:
@@ -81,6 +82,7 @@ def main() -> None:
     result = {
         "question": __doc__.splitlines()[0] if __doc__ else "",
         "date": str(datetime.date.today()),
+        "command": command(),
         "expected": EXPECTED,
         **commit(),
         "hardware": hardware(),

@@ -5,10 +5,12 @@ contestant lives in a process of its own and they take turns (A B C D A B C D ..
 slows down slows all of them down; the others sleep meanwhile. Ratios are taken within a round.
 
     python benchmarks/train_speed.py --keras-python PATH_TO_A_PYTHON_WITH_TENSORFLOW
+    python benchmarks/train_speed.py --networks all    # or their names: our own steps of every network
     python benchmarks/train_speed.py --quick        # two small rounds without Keras: does the script work?
 
-The result is written to `benchmarks/results/train_speed-DATE.json` by this script only. Exit code 1: a ratio
-falls short of what is required.
+The result is written to `benchmarks/results/train_speed-DATE.json` by this script only, with `--networks` to
+`train_speed-networks-DATE.json` (`train_speed_networks.py`). Exit code 1: a ratio falls short of what is
+required.
 """
 
 from __future__ import annotations
@@ -17,16 +19,16 @@ import argparse
 import datetime
 import json
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from machine import commit, hardware, spread
+import train_speed_networks
+from machine import command, commit, hardware, spread
 
-from pixelwise.models import build_model
+from pixelwise.models import MODELS, build_model
 from pixelwise.models.summary import multiply_adds
 
 HERE = Path(__file__).resolve().parent
@@ -54,7 +56,7 @@ class Contestant:
     def __init__(self, name: str, python: str, *, count: int, size: int) -> None:
         self.name = name
         self.steps, warm_up = STEPS.get(name, PEAK)
-        command = [
+        words = [
             python,
             str(HERE / "train_speed_contestants.py"),
             name,
@@ -62,7 +64,7 @@ class Contestant:
             str(size),
             str(warm_up),
         ]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.facts = self._answer()
 
     def train(self) -> dict[str, Any]:
@@ -126,26 +128,49 @@ def evaluate(rounds: list[Round], count: int, size: int) -> dict[str, Any]:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--keras-python", help="an interpreter with Keras and TensorFlow")
     parser.add_argument("--smp-python", help="an interpreter with segmentation_models.pytorch")
+    parser.add_argument(
+        "--networks", nargs="+", metavar="NAME", help="our own steps of these networks alone, or of all"
+    )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, help=f"32; with --networks {train_speed_networks.BATCH}")
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--quick", action="store_true", help="two rounds of 2 pictures of 64x64")
     parser.add_argument("--out", type=Path, help="the JSON; with --quick there is none unless named")
     options = parser.parse_args()
+    if options.networks == ["all"]:
+        options.networks = list(MODELS)
+    unknown = [name for name in options.networks or () if name not in MODELS]
+    if unknown:
+        parser.error(f"--networks: {unknown[0]!r} is none of {', '.join(MODELS)}, and not all")
+    if options.networks and (options.keras_python or options.smp_python):
+        parser.error("--networks measures our own steps alone: leave --keras-python and --smp-python out")
+    if options.batch is None:
+        options.batch = train_speed_networks.BATCH if options.networks else 32
     if options.quick:
         options.rounds, options.batch, options.size = 2, 2, 64
-    elif options.out is None:
+    elif options.out is None and not options.networks:
         options.out = HERE / "results" / f"train_speed-{datetime.date.today()}.json"
     return options
+
+
+def of_networks(options: argparse.Namespace) -> int:
+    """Our own steps of each network; nothing is required of them."""
+    measured = {"size": options.size, "batch": options.batch}
+    rows = train_speed_networks.measure_all(options.networks, **measured, rounds=options.rounds)
+    if options.out or not options.quick:
+        train_speed_networks.write(rows, **measured, out=options.out)
+    return 0
 
 
 def main() -> int:
     """Measures, prints, writes."""
     options = parse()
+    if options.networks:
+        return of_networks(options)
     pythons = {"ours": sys.executable, "plain": sys.executable}
     if options.keras_python:
         pythons |= {"keras-float32": options.keras_python, "keras-bfloat16": options.keras_python}
@@ -173,7 +198,7 @@ def main() -> int:
     report = {
         "question": __doc__.splitlines()[0] if __doc__ else "",
         "date": str(datetime.date.today()),
-        "command": shlex.join(_without_folders(["python", "benchmarks/train_speed.py", *sys.argv[1:]])),
+        "command": command(),
         **commit(),
         "hardware": hardware(),
         "load_average_at_the_end": os.getloadavg(),
@@ -192,11 +217,6 @@ def main() -> int:
         options.out.write_text(text + "\n")
         print(f"wrote {options.out}")
     return 0 if all(met.values()) else 1
-
-
-def _without_folders(arguments: list[str]) -> list[str]:
-    """Folders above an interpreter or result say something about one machine only."""
-    return [Path(a).name if a.startswith("/") else a for a in arguments]
 
 
 if __name__ == "__main__":

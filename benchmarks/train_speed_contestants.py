@@ -14,6 +14,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ Step = Callable[[], float]  # one training step; returns the loss
 Made = tuple[Step, dict[str, Any]]  # and what there is to know about the contestant
 
 CLASSES, RATE = 3, 1e-3
+
+GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "golden"
+"""Has the tutorial's network in Keras."""
 
 
 def batch(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -118,32 +122,13 @@ def _keras(policy: str, count: int, size: int) -> Made:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import tensorflow
-    from keras import layers
+
+    sys.path.append(str(GOLDEN))
+    from keras_networks import build
 
     keras.mixed_precision.set_global_policy(policy)
     keras.utils.set_random_seed(0)
-    inputs = keras.Input((size, size, 3))
-    x = layers.Conv2D(32, 3, strides=2, padding="same")(inputs)
-    x = layers.Activation("relu")(layers.BatchNormalization()(x))
-    before = x
-    for filters in (64, 128, 256):
-        for _ in range(2):
-            x = layers.Activation("relu")(x)
-            x = layers.SeparableConv2D(filters, 3, padding="same")(x)
-            x = layers.BatchNormalization()(x)
-        x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
-        before = x = layers.add([x, layers.Conv2D(filters, 1, strides=2, padding="same")(before)])
-    for filters in (256, 128, 64, 32):
-        for _ in range(2):
-            x = layers.Activation("relu")(x)
-            x = layers.Conv2DTranspose(filters, 3, padding="same")(x)
-            x = layers.BatchNormalization()(x)
-        x = layers.UpSampling2D(2)(x)
-        residual = layers.Conv2D(filters, 1, padding="same")(layers.UpSampling2D(2)(before))
-        before = x = layers.add([x, residual])
-    # In float32 under either policy, as Keras' guide to mixed precision asks for.
-    outputs = layers.Conv2D(CLASSES, 3, activation="softmax", padding="same", dtype="float32")(x)
-    model = keras.Model(inputs, outputs)
+    model = build("unet-xception", (size, size))
     model.compile(optimizer=keras.optimizers.RMSprop(RATE), loss="sparse_categorical_crossentropy")
     pictures, masks = batch(count, size)
     facts = {
