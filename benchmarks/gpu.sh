@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Everything that wants a GPU, in one command: the tests marked gpu, the benchmarks, the recipes with three seeds.
+# Everything that wants a GPU, in one command: the tests marked gpu, what prediction and training cost, the recipes
+# with three seeds.
 #
 #   benchmarks/gpu.sh DATA [OUT]
 #
-# DATA holds cats/, camvid/ and people/; OUT (default: gpu-results) gets logs, JSONs and model files. Each part is
-# run whatever became of the one before; the last line says which failed. WEIGHTS may name a file of MobileNetV2's
-# ImageNet weights, which are fetched otherwise.
+# DATA holds cats/, camvid/ and people/. OUT, or the variable OUT (default: benchmarks/results/gpu-DATE), gets logs,
+# JSONs and model files. Each part is run whatever became of the one before; the last line says which failed. WEIGHTS
+# may name a file of MobileNetV2's ImageNet weights, which are fetched otherwise. The benchmarks that are not here
+# measure processors alone.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 data=${1:?"usage: benchmarks/gpu.sh DATA [OUT]"}
-out=$(realpath -m "${2:-gpu-results}")
+out=$(realpath -m "${2:-${OUT:-benchmarks/results/gpu-$(date +%F)}}")
 python=${PYTHON:-python3}
 weights=${WEIGHTS:+--weights $WEIGHTS}
-mkdir -p "$out"
 failed=()
 
 part() {
@@ -25,8 +26,24 @@ part() {
     fi
 }
 
+# Which backend is the fastest on the GPU: torch, ONNX Runtime through CUDA and, where its wheels are, TensorRT. The
+# first lines of the log say what each took; what earlier runs remember is not asked.
+predict() {
+    local name=$1
+    shift
+    XDG_CACHE_HOME="$out/cache" part "predict-$name" "$python" -m pixelwise predict "$@" --backend auto --device cuda \
+        --no-overlays --json --out "$out/predict-$name"
+}
+
+command -v nvidia-smi >/dev/null || { echo "there is no nvidia-smi here: run this where a GPU is"; exit 1; }
+mkdir -p "$out"
 nvidia-smi >"$out/gpu.txt" 2>&1 || { echo "no GPU answers nvidia-smi"; exit 1; }
-part tests "$python" -m pytest -m gpu tests
+"$python" -m pip freeze >"$out/packages.txt" 2>&1
+git rev-parse HEAD >"$out/commit.txt" 2>&1
+part tests "$python" -m pytest -m gpu -rs tests
+predict pets models/pets.safetensors "$data/cats/images" --batch-size 32
+predict pets-half models/pets.safetensors "$data/cats/images" --batch-size 32 --half
+predict camvid models/camvid.safetensors "$data/camvid/val" --batch-size 8
 part overhead "$python" benchmarks/train_overhead.py --batch 32 --out "$out/train_overhead.json"
 part pets-seed "$python" recipes/pets_seed.py "$data/cats" --out "$out/pets-seed" --seeds 3
 part pets "$python" recipes/pets.py "$data/cats" --out "$out/pets" --seeds 3

@@ -17,7 +17,10 @@ from pixelwise.header import FORM_KEY, KEY, LEAST_PROBABILITY, Form, ModelHeader
 
 T = TypeVar("T")
 
-RUNTIMES: dict[str, tuple[Runtime, ...]] = {".onnx": ("onnxruntime", "openvino"), ".xml": ("openvino",)}
+RUNTIMES: dict[str, tuple[Runtime, ...]] = {
+    ".onnx": ("onnxruntime", "openvino", "tensorrt"),
+    ".xml": ("openvino",),
+}
 """Which runtimes read a file of this ending, the usual one first."""
 
 
@@ -83,9 +86,9 @@ def open_file(
     Args:
         path: `.onnx`, or OpenVINO's `.xml` with its `.bin` beside it.
         runtime: What runs it; the first installed one that can where not given.
-        device: Where; `auto` is the processor.
+        device: Where; `auto` is the processor, but for tensorrt.
         threads: Of the processor; as many as it has cores where not given.
-        half: Compute in bfloat16.
+        half: Compute in bfloat16; tensorrt in float16.
         streams: Calls that compute at the same time, each with its share of the threads.
 
     Raises:

@@ -22,6 +22,7 @@ import numpy as np
 import platformdirs
 
 from pixelwise.backends import Backend
+from pixelwise.backends.tensorrt import PACKAGES as TENSORRT
 from pixelwise.errors import BackendError, DataError
 from pixelwise.files import write_whole
 from pixelwise.header import ModelHeader
@@ -101,9 +102,9 @@ def choose(
             opened[name] = open_it()
         except BackendError as error:
             failed[name] = str(error)
-    if not opened:
+    seconds = _measure(opened, header, batch_size, calls, failed)
+    if not seconds:
         raise BackendError(f"no backend can compute this model: {'; '.join(failed.values())}")
-    seconds = _measure(opened, header, batch_size, calls)
     _remember(memory, known, key, seconds)
     name = _fastest(seconds)
     return Choice(name, seconds, False, failed), opened[name]
@@ -114,26 +115,42 @@ def _fastest(seconds: Mapping[str, float]) -> str:
 
 
 def _measure(
-    opened: Mapping[str, Backend], header: ModelHeader, batch_size: int, calls: Mapping[str, int]
+    opened: Mapping[str, Backend],
+    header: ModelHeader,
+    batch_size: int,
+    calls: Mapping[str, int],
+    failed: dict[str, str],
 ) -> dict[str, float]:
-    """Seconds a picture, in turn, so that whatever else the machine does hits all alike."""
+    """Seconds a picture, in turn, so that whatever else the machine does hits all alike.
+
+    Those whose first answer fails, as where TensorRT can build no engine, are written into `failed` instead.
+    """
     size = header.size_policy.size
     images = np.random.default_rng(0).integers(0, 256, (batch_size, *size, 3), np.uint8)
-    taken: dict[str, list[float]] = {name: [] for name in opened}
     with ThreadPoolExecutor(max(calls.values())) as threads:
-        for number in range(ROUNDS + 1):
-            for name, backend in opened.items():
+
+        def answer(name: str) -> None:
+            for _ in threads.map(opened[name].logits, [images] * calls[name]):
+                pass
+
+        taken: dict[str, list[float]] = {}
+        for name in opened:
+            try:
+                answer(name)  # the first one prepares: memory, kernels, engines
+                taken[name] = []
+            except BackendError as error:
+                failed[name] = str(error)
+        for _ in range(ROUNDS):
+            for name, times in taken.items():
                 begin = time.perf_counter()
-                for _ in threads.map(backend.logits, [images] * calls[name]):
-                    pass
-                if number:
-                    taken[name].append((time.perf_counter() - begin) / (batch_size * calls[name]))
+                answer(name)
+                times.append((time.perf_counter() - begin) / (batch_size * calls[name]))
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
 def _key(header: ModelHeader, batch_size: int, calls: Mapping[str, int], place: str) -> str:
     versions = []
-    for package in ("pixelwise", "torch", "onnxruntime", "onnxruntime-gpu", "openvino"):
+    for package in ("pixelwise", "torch", "onnxruntime", "onnxruntime-gpu", "openvino", *TENSORRT):
         try:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
@@ -145,7 +162,7 @@ def _key(header: ModelHeader, batch_size: int, calls: Mapping[str, int], place: 
         "batch": batch_size,
         "backends": dict(sorted(calls.items())),
         "place": place,
-        "machine": [platform.machine(), _processor(), os.cpu_count()],
+        "machine": [platform.machine(), _processor(), os.cpu_count(), *_gpus()],
         "versions": versions,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -157,6 +174,13 @@ def _processor() -> str:
         return platform.processor()
     lines = [line for line in facts.read_text().splitlines() if line.startswith(("model", "flags"))]
     return "\n".join(sorted(set(lines)))
+
+
+def _gpus() -> list[str]:
+    """Models of NVIDIA's GPUs, as its driver tells them on Linux; nothing elsewhere."""
+    files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
 
 
 def _read(memory: Path) -> dict[str, dict[str, float]]:

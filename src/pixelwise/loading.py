@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pixelwise.backends import Backend
+from pixelwise.backends.onnxruntime import has_provider
 from pixelwise.backends.runtimes import (
+    ON_PROCESSOR,
     Runtime,
     first_installed,
     installed,
@@ -28,9 +30,12 @@ if TYPE_CHECKING:
     from pixelwise.evaluation import Resolution
     from pixelwise.metrics import Metrics
 
-BackendName = Literal["auto", "torch", "onnxruntime", "openvino"]
+BackendName = Literal["auto", "torch", "onnxruntime", "openvino", "tensorrt"]
 
 Device = Literal["auto", "cpu", "cuda"]
+
+ON_CUDA = "onnxruntime on cuda"
+"""What `auto` calls backend onnxruntime with device cuda, beside the same on the processor."""
 
 
 def load(
@@ -50,11 +55,14 @@ def load(
         path: `.safetensors` of a run, or `.onnx` or `.xml` of an export.
         device: Where to compute.
         backend: What computes; torch for a model file and the usual runtime for an exported one where not
-            given. A model file is turned into the runtime's form in memory. `auto` measures what is
-            installed, takes the fastest and remembers it; `Segmenter.choice` says why.
+            given. A model file is turned into the runtime's form in memory. `tensorrt` is ONNX Runtime with
+            TensorRT on a GPU; it builds an engine, for seconds or minutes, at the first picture of a size,
+            and keeps it in the user's cache folder. `auto` measures what is installed, takes the fastest and
+            remembers it; `Segmenter.choice` says why.
         threads: Of the runtime on the processor; as many as it has cores where not given.
         half: Compute in bfloat16 where the processor has it, for backends torch and openvino; on a GPU in
-            bfloat16 or float16. Some pixels between two classes change: `evaluate` says what that costs.
+            bfloat16 or float16, for backends torch and tensorrt. Some pixels between two classes change:
+            `evaluate` says what that costs.
         compiled: Through `torch.compile`, for backend torch.
         batch_size: Pictures per call of the backend.
         many: Made for many pictures instead of the next one: a runtime on the processor computes several
@@ -103,12 +111,32 @@ class _Way:
         }
 
     def at_once(self, name: str) -> int:
-        """Calls of that backend that compute at the same time; torch's threads all serve one."""
-        return 1 if name == "torch" else self.streams
+        """Calls of that backend that compute at the same time: where it leaves nothing idle, one."""
+        return 1 if name in ("torch", "tensorrt", ON_CUDA) else self.streams
 
-    def runtimes(self, able: Sequence[Runtime]) -> list[Runtime]:
-        """Those of them that are installed and can compute like that."""
-        return [name for name in installed(able) if not (self.half and name == "onnxruntime")]
+    def contestants(self, able: Sequence[Runtime], *, processor: bool) -> dict[str, tuple[Runtime, _Way]]:
+        """Runtimes that are installed and can compute like that, by the name that `auto` calls them.
+
+        Args:
+            able: Those that read the model.
+            processor: Whether those that compute on the processor are among them. Those on a GPU are where
+                ONNX Runtime was built for one, unless the device is the processor.
+
+        Returns:
+            Each with how it is told to compute.
+        """
+        found: dict[str, tuple[Runtime, _Way]] = {}
+        if processor:
+            for name in installed([name for name in ON_PROCESSOR if name in able]):
+                found[name] = (name, replace(self, device="cpu"))
+        if self.device != "cpu":
+            gpu = replace(self, device="cuda", streams=1)
+            if "onnxruntime" in able and has_provider("cuda"):
+                found[ON_CUDA] = ("onnxruntime", gpu)
+            if "tensorrt" in able and has_provider("tensorrt"):
+                found["tensorrt"] = ("tensorrt", gpu)
+        # onnxruntime has no choice of numbers.
+        return {name: how for name, how in found.items() if not (self.half and how[0] == "onnxruntime")}
 
     def choose(
         self, able: Mapping[str, Callable[[], Backend]], header: ModelHeader
@@ -120,18 +148,20 @@ class _Way:
 
 
 def _open_export(path: Path, backend: Literal["auto"] | Runtime | None, way: _Way) -> Segmenter:
-    if backend != "auto":
-        opened, header = open_exported(path, runtime=backend, **way.runtime)
-        return Segmenter(opened, header, at_once=way.streams)
-    names = way.runtimes(RUNTIMES[path.suffix.lower()])
-    usual = first_installed(names or RUNTIMES[path.suffix.lower()])
-    first, header = open_exported(path, runtime=usual, **way.runtime)
-    able: dict[str, Callable[[], Backend]] = {
-        name: partial(_opened_export, path, name, way) for name in names
+    able = RUNTIMES[path.suffix.lower()]
+    contestants = way.contestants(able, processor=way.device != "cuda") if backend == "auto" else {}
+    if not contestants:
+        runtime = backend if backend != "auto" else None
+        opened, header = open_exported(path, runtime=runtime, **way.runtime)
+        return Segmenter(opened, header, at_once=way.at_once(runtime or first_installed(able)))
+    usual, (runtime, its_way) = next(iter(contestants.items()))
+    first, header = open_exported(path, runtime=runtime, **its_way.runtime)
+    ways: dict[str, Callable[[], Backend]] = {
+        name: partial(_opened_export, path, *how) for name, how in contestants.items()
     }
-    able[usual] = lambda: first  # it had to be opened for the header
-    choice, opened = way.choose(able, header)
-    return Segmenter(opened, header, choice=choice, at_once=way.streams)
+    ways[usual] = lambda: first  # it had to be opened for the header
+    choice, opened = way.choose(ways, header)
+    return Segmenter(opened, header, choice=choice, at_once=way.at_once(choice.backend))
 
 
 def _opened_export(path: Path, name: Runtime, way: _Way) -> Backend:
@@ -150,7 +180,7 @@ def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled:
     def torch_backend() -> Backend:
         return FoldedBackend(graph, choose_device(way.device), compiled=compiled, half=way.half)
 
-    def runtime(name: Runtime) -> Backend:
+    def runtime(name: Runtime, way: _Way) -> Backend:
         return open_runtime(name, onnx_form(graph, {}), **way.runtime)
 
     if backend is None or backend == "torch":
@@ -158,10 +188,11 @@ def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled:
             raise ConfigError("threads are the runtimes': for torch, torch.set_num_threads sets them")
         return Segmenter(torch_backend(), header, network=network)
     if backend != "auto":
-        return Segmenter(runtime(backend), header, network=network, at_once=way.streams)
+        return Segmenter(runtime(backend, way), header, network=network, at_once=way.at_once(backend))
     able: dict[str, Callable[[], Backend]] = {"torch": torch_backend}
-    if choose_device(way.device).type == "cpu":  # what runs on the processor is no match for a GPU
-        able |= {name: partial(runtime, name) for name in way.runtimes(("onnxruntime", "openvino"))}
+    processor = choose_device(way.device).type == "cpu"  # what runs there is no match for a GPU
+    contestants = way.contestants((*ON_PROCESSOR, "tensorrt"), processor=processor)
+    able |= {name: partial(runtime, *how) for name, how in contestants.items()}
     choice, opened = way.choose(able, header)
     return Segmenter(opened, header, network=network, choice=choice, at_once=way.at_once(choice.backend))
 

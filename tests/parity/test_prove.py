@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 from PIL import Image
 
 import pixelwise as pw
 from drawn_networks import build
+from pixelwise.backends.openvino import has_bfloat16
 from pixelwise.cli import main
 from pixelwise.errors import BackendError
-from pixelwise.export import write
-from pixelwise.export.inside import inside_onnx, opset_of
+from pixelwise.export import torchscript, write
+from pixelwise.export.inside import inside_onnx, inside_torchscript, opset_of
+from pixelwise.export.torchscript import torchscript_form
 from pixelwise.graph import capture, simplify
 from pixelwise.graph.onnx import to_onnx
 from pixelwise.header import Architecture, Form, ModelHeader
 from pixelwise.model_file import save_model
+from pixelwise.parity import prove, speed
 from pixelwise.parity.compare import Difference
 from pixelwise.parity.pictures import Picture, labelled, sizes, unlabelled
 from pixelwise.parity.report import complaint
@@ -76,8 +81,10 @@ def test_a_good_export_holds(
     }
     assert report["holds"]
     assert report["limit"] == {"changed_share": 1e-4}
-    assert [compared["backend"] for compared in report["compared"]] == runtimes
-    for compared in report["compared"]:
+    in_half = ["openvino --half"] if has_bfloat16() else []
+    assert [compared["backend"] for compared in report["compared"]] == [*runtimes, *in_half]
+    for compared in report["compared"][: len(runtimes)]:
+        assert (compared["precision"], compared["limit"]) == ("float32", {"changed_share": 1e-4})
         assert [d["size"] for d in compared["differences"]] == ["network", "odd", "photo"]
         assert all(d["pictures"] == 3 and d["share"] <= 1e-4 for d in compared["differences"])
         assert [d["pixels"] for d in compared["differences"]] == [3 * 160 * 160, 3 * 101 * 141, 3 * 320 * 320]
@@ -117,6 +124,155 @@ def test_a_spoilt_layer_is_named_and_nothing_written(
     assert "changes the class of" in printed.err
     assert "nothing was written" in printed.out
     assert [path.name for path in tmp_path.iterdir()] == [f"{out.name}.parity.json"]
+
+
+def spoil_program(archive: bytes, value: str) -> bytes:
+    """The same of a TorchScript program, where a convolution answers that value of the graph."""
+    program = torch.jit.load(io.BytesIO(archive))
+    answered_by = {o.debugName(): n for n in program.core.graph.nodes() for o in n.outputs()}
+    convolution = answered_by[f"{torchscript.INSIDE}{value}.1"]
+    _, kernel, *_ = convolution.inputs()
+    constant = kernel.node()
+    while constant.kind() != "prim::Constant":  # it is cast first
+        constant = next(iter(constant.inputs())).node()
+    constant.t_("value", 1.1 * constant.t("value"))
+    spoilt = io.BytesIO()
+    torch.jit.save(program, spoilt)
+    return spoilt.getvalue()
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speed and memory of no account, so that tests of the rest are quick."""
+    monkeypatch.setattr(prove, "peak_memory", lambda *_: None)
+    monkeypatch.setattr(speed, "ROUNDS", 1)
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_a_spoilt_layer_of_a_program_is_named(
+    model: Path,
+    data: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    graph = simplify(capture(build("unet-xception")))
+    victim = [node for node in graph.nodes if type(node.op).__name__ == "Conv"][7]
+    monkeypatch.setattr(
+        torchscript, "torchscript_form", lambda *a: spoil_program(torchscript_form(*a), victim.output)
+    )
+    out = tmp_path / "best.torchscript"
+    assert main(["export", str(model), *data, "--to", "torchscript", "--out", str(out)]) == 1
+    printed = capsys.readouterr()
+    assert f"torchscript: the difference starts at {victim.layer} (Conv)" in " ".join(printed.out.split())
+    assert [path.name for path in tmp_path.iterdir()] == ["best.torchscript.parity.json"]
+    (compared,) = json.loads((tmp_path / "best.torchscript.parity.json").read_text())["compared"]
+    assert compared["start"]["layer"] == victim.layer
+
+
+@pytest.mark.parametrize("case", ["unet-xception", "unet-indices", "deeplabv3plus"])
+def test_a_program_answers_every_value_of_its_graph(case: str) -> None:
+    graph = simplify(capture(build(case)))
+    image = np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)
+    archive = torchscript_form(graph, {}, Form(answer="labels", resize=(40, 48)))
+    names = [node.output for node in graph.nodes]
+    found = inside_torchscript(archive, names, image[None])
+    assert list(found) == names
+    begins = start(graph, image, found, "float32")
+    assert begins is not None
+    assert begins.after < 1e-4
+    (last,) = inside_torchscript(archive, [names[-1], "absent"], image[None])
+    assert last == names[-1]
+    assert inside_torchscript(archive, ["absent"], image[None]) == {}
+
+
+class Changed:
+    """A backend that gives a share of the pixels the class that another one found the least likely."""
+
+    def __init__(self, backend, share: float) -> None:
+        self._backend, self._share = backend, share
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        answers = self._backend.logits(images)
+        pixels = answers.reshape(*answers.shape[:2], -1)
+        pixels[:, :, : round(self._share * pixels.shape[2])] *= -1
+        return answers
+
+
+@pytest.fixture
+def half_changes(monkeypatch: pytest.MonkeyPatch):
+    """Makes the processor one with bfloat16, in which OpenVINO changes that share of the pixels."""
+
+    def install(share: float) -> list[Path]:
+        asked: list[Path] = []
+        real = prove.open_file
+
+        def open_file(path: Path, *, runtime, half: bool = False):
+            backend, header, form = real(path, runtime=runtime)
+            if half:
+                assert runtime == "openvino"
+                asked.append(path)
+                backend = Changed(backend, share)
+            return backend, header, form
+
+        monkeypatch.setattr(prove, "has_bfloat16", lambda: True)
+        monkeypatch.setattr(prove, "open_file", open_file)
+        return asked
+
+    return install
+
+
+@pytest.mark.usefixtures("unmeasured")
+@pytest.mark.parametrize(
+    ("kind", "share", "flags"),
+    [
+        ("onnx", 5e-4, []),  # more than float32 may change, less than half precision may
+        ("openvino", 5e-4, ["--half"]),
+        ("openvino", 5e-3, []),
+    ],
+)
+def test_openvino_in_half_precision_has_a_row_and_a_limit_of_its_own(
+    real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], half_changes, kind, share, flags
+) -> None:
+    asked = half_changes(share)
+    source, out = REPOSITORY / "models" / "pets.safetensors", tmp_path / f"best{write.SUFFIXES[kind]}"
+    command = ["export", str(source), "--data", str(real_data / "cats"), "--pictures", "2", "--to", kind]
+    assert main([*command, *flags, "--out", str(out)]) == 0
+    assert [path.name for path in asked] == [out.name]
+    assert out.exists()
+    report = json.loads((tmp_path / f"{out.name}.parity.json").read_text())
+    row = report["compared"][-1]
+    assert (row["backend"], row["precision"], row["limit"]) == (
+        "openvino --half",
+        "half",
+        {"changed_share": 1e-3},
+    )
+    assert all(d["share"] == pytest.approx(share, abs=2e-4) for d in row["differences"])
+    assert report["holds"]  # whoever does not ask for half precision gets what the network answers
+    assert report["left_out"] == []
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "openvino --half network" in printed
+    sentence = (
+        "openvino --half changes the class of 0.5000% of the pixels at the network size, and 0.1% are allowed"
+    )
+    assert (f"warning: {sentence}: predict without --half there" in printed) == (share > 1e-3)
+    assert len(report["warnings"]) == (3 if share > 1e-3 else 0)
+    assert (row["start"] is not None) == (share > 1e-3)
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_half_precision_that_the_processor_does_not_have_is_said_in_a_line(
+    model: Path, data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    monkeypatch.setattr(prove, "has_bfloat16", lambda: False)
+    sentence = "openvino --half was not compared: this processor does not multiply bfloat16"
+    out = tmp_path / "best.xml"
+    assert main(["export", str(model), *data, "--to", "openvino", "--half", "--out", str(out)]) in (0, 1)
+    report = json.loads((tmp_path / "best.xml.parity.json").read_text())
+    assert [row["backend"] for row in report["compared"]] == ["openvino"]
+    assert report["left_out"] == [sentence]
+    assert report["warnings"] == []
+    assert sentence in capsys.readouterr().out
 
 
 def test_where_a_difference_starts(model: Path) -> None:

@@ -35,6 +35,11 @@ def _only(make: Callable[[], Any]) -> Any:
     return make()
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16; `BackendError` if OpenVINO is not installed."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class OpenVinoBackend:
     """Runs a model whose first output are logits.
 
@@ -58,7 +63,7 @@ class OpenVinoBackend:
         half: bool = False,
         streams: int = 1,
     ) -> None:
-        if half and "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if half and not has_bfloat16():
             raise BackendError("the processor does not compute bfloat16, so half would gain nothing")
         # By itself it takes bfloat16 where the processor has it, and nobody would know why masks differ.
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if half else "f32"}

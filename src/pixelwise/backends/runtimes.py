@@ -7,11 +7,14 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
-from pixelwise.backends.onnxruntime import OnnxRuntimeBackend
+from pixelwise.backends.onnxruntime import OnnxRuntimeBackend, has_provider
 from pixelwise.backends.openvino import OpenVinoBackend
 from pixelwise.errors import BackendError, ConfigError
 
-Runtime = Literal["onnxruntime", "openvino"]
+Runtime = Literal["onnxruntime", "openvino", "tensorrt"]
+
+ON_PROCESSOR: tuple[Runtime, ...] = ("onnxruntime", "openvino")
+"""Those that compute on the processor; tensorrt, which is a provider of ONNX Runtime, needs a GPU."""
 
 MOST_STREAMS = 4
 """Each holds a batch with all its maps, so that more of them cost more memory than they gain."""
@@ -35,24 +38,28 @@ def open_runtime(
         name: Of the runtime.
         model: An ONNX file's bytes, or for OpenVINO its own XML.
         weights: What lies beside such an XML.
-        device: Where; `auto` is the processor.
+        device: Where; `auto` is the processor, but for tensorrt.
         threads: Of the processor; as many as it has cores where not given.
-        half: Compute in bfloat16.
+        half: Compute in bfloat16; tensorrt in float16.
         streams: Calls that compute at the same time, each with its share of the threads.
 
     Raises:
         ConfigError: This runtime has no such device here, or has no choice of numbers.
         BackendError: It is not installed, or cannot run the model; the processor has no bfloat16.
     """
+    if name == "tensorrt":
+        if device == "cpu":
+            raise ConfigError("tensorrt runs on a GPU: take --device auto or cuda, or another backend")
+        return OnnxRuntimeBackend(model, provider="tensorrt", threads=threads, half=half)
     if name == "onnxruntime":
         if half:
             raise ConfigError(
                 "onnxruntime computes in the numbers that a file has: `pixelwise export --half` writes one; "
-                "backends torch and openvino need none"
+                "backends torch, openvino and tensorrt need none"
             )
         if streams > 1:
             threads = max(1, (threads or cores()) // streams)
-        return OnnxRuntimeBackend(model, device="cuda" if device == "cuda" else "cpu", threads=threads)
+        return OnnxRuntimeBackend(model, provider="cuda" if device == "cuda" else "cpu", threads=threads)
     if device == "cuda":
         raise ConfigError("openvino runs on the processor here: take --device cpu, or another backend")
     return OpenVinoBackend(model, weights, threads=threads, half=half, streams=streams)
@@ -69,13 +76,18 @@ def streams_for_many(threads: int | None) -> int:
 
 
 def installed(names: Sequence[Runtime]) -> list[Runtime]:
-    """Those of them that are installed."""
-    return [name for name in names if importlib.util.find_spec(name) is not None]
+    """Those of them that are installed; of tensorrt, whether this ONNX Runtime was built with it."""
+    return [name for name in names if _is_installed(name)]
 
 
 def first_installed(names: Sequence[Runtime]) -> Runtime:
     """The first of them that is installed; `BackendError` if none is."""
-    for name in installed(names):
-        return name
-    extras = " or ".join(f"pip install 'pixelwise[{_EXTRAS[name]}]'" for name in names)
+    for name in names:
+        if _is_installed(name):
+            return name
+    extras = " or ".join(f"pip install 'pixelwise[{_EXTRAS[name]}]'" for name in names if name in _EXTRAS)
     raise BackendError(f"no runtime for this file is installed: {extras}")
+
+
+def _is_installed(name: Runtime) -> bool:
+    return has_provider("tensorrt") if name == "tensorrt" else importlib.util.find_spec(name) is not None

@@ -28,11 +28,11 @@ class Evaluate:
     """Compare at each photo's own size, or at the network's as validation in training does."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
-    backend: Literal["auto", "torch", "onnxruntime", "openvino"] | None = None
-    """What computes; where not given torch for a run's model file, for an export its usual runtime; auto
-    takes the fastest that is installed and remembers what it measured."""
+    backend: Literal["auto", "torch", "onnxruntime", "openvino", "tensorrt"] | None = None
+    """What computes; where not given torch for a run's model file, for an export its usual runtime; tensorrt
+    needs a GPU; auto takes the fastest that is installed and remembers what it measured."""
     half: bool = False
-    """Compute in bfloat16, where processor or GPU do: up to three times as fast, a few pixels differ."""
+    """Compute in 16-bit numbers, where processor or GPU do: up to three times as fast, few pixels differ."""
     compile: bool = False
     """Compile torch's work; takes a minute, and pays on GPUs at most."""
     json: bool = False

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from pixelwise.backends.openvino import core
+from pixelwise.export.torchscript import INSIDE
 
 Values = Mapping[str, npt.NDArray[np.floating]]
 
@@ -50,17 +53,40 @@ def opset_of(model: bytes) -> int:
     )
 
 
-def inside_openvino(path: Path, names: Collection[str], images: npt.NDArray[np.uint8]) -> Values:
-    """The same of OpenVINO's own file, whose tensors keep the names of the ONNX form."""
+def inside_openvino(
+    path: Path, names: Collection[str], images: npt.NDArray[np.uint8], *, half: bool = False
+) -> Values:
+    """The same of a file in OpenVINO, whose own keeps the names of the ONNX form; half is in bfloat16."""
     model = core().read_model(path)
     known = {name for op in model.get_ops() for output in op.outputs() for name in output.get_names()}
     wanted = [name for name in names if name in known]
     if not wanted:
         return {}
     model.add_outputs(wanted)
-    compiled = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "bf16" if half else "f32"})
     answers = compiled([images])
     found: dict[str, npt.NDArray[np.floating]] = {}
     for output in compiled.outputs:
         found |= {name: np.array(answers[output]) for name in output.get_names() & set(wanted)}
     return found
+
+
+def inside_torchscript(archive: bytes, names: Collection[str], images: npt.NDArray[np.uint8]) -> Values:
+    """The same of a TorchScript archive that `export.torchscript` wrote: the program itself answers them."""
+    program = torch.jit.load(io.BytesIO(archive))
+    inner = program.inlined_graph.copy()
+    made = {output.debugName(): output for node in inner.nodes() for output in node.outputs()}
+    # Loading puts `.1` behind a name, so that it is the only one.
+    known = {full.removeprefix(INSIDE).partition(".")[0]: full for full in made if full.startswith(INSIDE)}
+    wanted = [name for name in names if name in known]
+    if not wanted:
+        return {}
+    for name in wanted:
+        inner.registerOutput(made[known[name]])
+    inner.eraseOutput(0)  # the program's own answer
+    inner.makeMultiOutputIntoTuple()
+    inside = torch._C._create_function_from_graph("inside", inner)
+    with torch.inference_mode():
+        answers = inside(program._c, torch.from_numpy(np.ascontiguousarray(images)))
+    answers = answers if isinstance(answers, tuple) else (answers,)
+    return {name: answer.numpy() for name, answer in zip(wanted, answers, strict=True)}

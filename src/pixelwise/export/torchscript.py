@@ -16,10 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.errors import ConfigError
-from pixelwise.graph import Graph, run
+from pixelwise.graph import Graph
+from pixelwise.graph.run import compute
 from pixelwise.header import LEAST_PROBABILITY, Form
 from pixelwise.nn.frame import Frame, MirroredBorder
 from pixelwise.nn.pillow_resize import resize_bytes, resize_maps
+
+INSIDE = "graph_"
+"""What the names of a graph's values begin with in a program."""
 
 
 def torchscript_form(graph: Graph, texts: Mapping[str, str], form: Form) -> bytes:
@@ -50,14 +54,23 @@ def torchscript_form(graph: Graph, texts: Mapping[str, str], form: Form) -> byte
 
 
 class _Core(nn.Module):
-    """A graph without its frame, for tracing: its weights become constants of the program."""
+    """A graph without its frame, for tracing: its weights become constants of the program.
+
+    What each node answers gets the name that it has in the graph, behind `INSIDE`; archives keep it.
+    """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self._graph = graph
 
     def forward(self, framed: Tensor) -> Tensor:
-        return run(self._graph, framed, framed=True)
+        values = {self._graph.input: framed}
+        for node in self._graph.nodes:
+            results = compute(node.op, [values[name] for name in node.inputs])
+            values |= dict(zip(node.outputs, results, strict=True))
+            traced = torch._C._get_value_trace(results[0])  # pyright: ignore[reportAttributeAccessIssue]
+            traced.setDebugName(f"{INSIDE}{node.output}")
+        return values[self._graph.output]
 
 
 class _Program(nn.Module):

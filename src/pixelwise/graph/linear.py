@@ -196,10 +196,12 @@ def _folded(candidate: _Candidate) -> list[Node]:
             # The middle is answered for the border too, and cut, since nothing may be between the borders;
             # the kernel of a border answers its one row or column.
             tall, wide = (reach if place == 0 else 0 for place in (row, column))
-            cut = tuple(min(margin, 1) for margin in (tall, wide, tall, wide))
             conv = Conv(weight=weight, bias=bias, padding=(tall, wide, tall, wide))
             answered = add(conv, [part], name)
-            columns.append(add(Trim(cut), [answered], f"{name}.cut") if any(cut) else answered)
+            tall, wide = min(tall, 1), min(wide, 1)
+            if tall or wide:
+                answered = add(Trim((tall, wide, tall, wide)), [answered], f"{name}.cut")
+            columns.append(answered)
         rows.append(add(Concat(axis=3), columns, f"{target}.row{row + 1}"))
     add(Shuffle(candidate.factor), [add(Concat(axis=2), rows, f"{target}.places")], target)
     return nodes

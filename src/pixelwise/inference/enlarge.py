@@ -50,13 +50,14 @@ def decide(
     Returns:
         Labels `(H, W) uint8` (the lowest id where two classes tie) and confidence `(H, W) float32` in 0..1.
     """
-    small, best = np.empty(probabilities.shape[1:], np.uint8), np.empty(probabilities.shape[1:], np.float32)
+    _, h, w = probabilities.shape
+    small, best = np.empty((h, w), np.uint8), np.empty((h, w), np.float32)
     _winners(probabilities, small, best)
-    if small.shape == size:
+    if (h, w) == size:
         return small, (best if confidence else None)
-    if size[0] < small.shape[0] or size[1] < small.shape[1]:
+    if size[0] < h or size[1] < w:
         return _decide_everywhere(probabilities, size, confidence, strip_elements)
-    rows, columns = _taps(small.shape[0], size[0]), _taps(small.shape[1], size[1])
+    rows, columns = _taps(h, size[0]), _taps(w, size[1])
     small[_disputed(small)] = _DISPUTED
     labels = _at(small, rows, columns)
     disputed = np.flatnonzero(labels == _DISPUTED)
@@ -138,7 +139,8 @@ def _interpolated(
         return before + (after - before) * share
 
     upper, lower = across(rows.low[y]), across(rows.high[y])
-    return upper + (lower - upper) * rows.share[y]
+    upper += (lower - upper) * rows.share[y]
+    return upper
 
 
 def _winners(scores: FloatArray, labels: UInt8Array, best: FloatArray) -> None:

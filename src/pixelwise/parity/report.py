@@ -24,13 +24,24 @@ class Compared:
 
     Attributes:
         backend: Its name.
+        precision: In what it computes, which says the limit.
         differences: One for each size.
         start: Where the difference begins; None while it is within the limits.
+        on_request: Whether these are answers that the file gives to those alone who ask for half precision.
+            Beyond the limit, they are warned; the file is right for everybody else.
     """
 
     backend: str
+    precision: Precision
     differences: tuple[Difference, ...]
     start: Start | None = None
+    on_request: bool = False
+
+    @property
+    def broken(self) -> list[str]:
+        """One sentence for each limit that is broken."""
+        found = (complaint(self.backend, difference, self.precision) for difference in self.differences)
+        return [sentence for sentence in found if sentence]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +55,7 @@ class Report:
         compared: By runtime.
         speeds: By backend, eager PyTorch first.
         kept: Layers that int8 left in float, by their path in the network.
+        left_out: One sentence for each way to compute that was not compared: which, and why.
     """
 
     form: Form
@@ -52,27 +64,41 @@ class Report:
     compared: tuple[Compared, ...]
     speeds: tuple[Speed, ...]
     kept: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def complaints(self) -> list[str]:
         """One sentence for each limit that is broken; none where the export holds."""
+        return [text for compared in self.compared if not compared.on_request for text in compared.broken]
+
+    @property
+    def warnings(self) -> list[str]:
+        """One sentence for each limit that only those break who ask for half precision."""
         return [
-            sentence
+            f"{text}: predict without --half there"
             for compared in self.compared
-            for difference in compared.differences
-            if (sentence := complaint(compared.backend, difference, self.form.precision))
+            if compared.on_request
+            for text in compared.broken
         ]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, limits and verdict included."""
         document = dataclasses.asdict(self)
         for compared, row in zip(self.compared, document["compared"], strict=True):
+            row["limit"] = _limit(compared.precision)
             for difference, cell in zip(compared.differences, row["differences"], strict=True):
                 cell["share"] = difference.share
-        limit = {"lost_miou": LOST_MIOU} if self.form.precision == "int8" else {}
-        if self.form.precision != "int8":
-            limit = {"changed_share": CHANGED[self.form.precision]}
-        return {**document, "limit": limit, "complaints": self.complaints, "holds": not self.complaints}
+        return {
+            **document,
+            "limit": _limit(self.form.precision),
+            "complaints": self.complaints,
+            "warnings": self.warnings,
+            "holds": not self.complaints,
+        }
+
+
+def _limit(precision: Precision) -> dict[str, float]:
+    return {"lost_miou": LOST_MIOU} if precision == "int8" else {"changed_share": CHANGED[precision]}
 
 
 def complaint(backend: str, difference: Difference, precision: Precision) -> str | None:

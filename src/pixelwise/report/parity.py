@@ -16,9 +16,11 @@ def parity_tables(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_differences(report), _speeds(report), Text(_file(report))]
     if report.kept:
         parts.append(Text(f"left in float: {', '.join(report.kept)}"))
+    parts += [Text(sentence) for sentence in report.left_out]
     for compared in report.compared:
         if compared.start is not None:
             parts.append(Text(f"{compared.backend}: the difference starts at {compared.start}"))
+    parts += [Text(f"warning: {sentence}") for sentence in report.warnings]
     return Group(*parts)
 
 
