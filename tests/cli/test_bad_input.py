@@ -200,7 +200,9 @@ def test_model_files_that_are_none(
             said = _complaint(capsys, [command, str(path), str(shared_data_folder)])
             assert words in said
             assert path.name in said
-    assert "no such model file" in _complaint(capsys, ["predict", str(tmp_path / "x"), "photo.jpg"])
+    assert "no such model file" in _complaint(
+        capsys, ["predict", str(tmp_path / "x"), str(shared_data_folder)]
+    )
 
 
 def test_a_model_of_other_classes(model: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

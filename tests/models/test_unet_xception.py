@@ -124,13 +124,17 @@ def test_logits_in_training_are_those_of_keras(keras: dict[str, np.ndarray]) -> 
 
 
 def test_losses_of_the_first_steps_are_those_of_keras(keras: dict[str, np.ndarray]) -> None:
-    """Forward, backward and RMSprop together. Rounding grows from step to step, so the bound does."""
-    network = fill(UNetXception(num_classes=3)).train()
-    batch, masks = pictures(2, 48, 64), torch.from_numpy(draw_masks(2, 48, 64, 3)).long()
+    """Forward, backward and RMSprop together, in float64.
+
+    RMSprop makes whole steps of gradients that are nothing but rounding, and float32 rounds otherwise with each
+    number of threads: with one it was 2e-3 off in the third step.
+    """
+    network = fill(UNetXception(num_classes=3)).double().train()
+    batch, masks = pictures(2, 48, 64).double(), torch.from_numpy(draw_masks(2, 48, 64, 3)).long()
     averages = [torch.zeros_like(p) for p in network.parameters()]
-    for expected, bound in zip(keras["losses"][:4], (1e-5, 1e-5, 1e-4, 1e-3), strict=True):
+    for expected in keras["losses"][:4]:
         loss = F.cross_entropy(network(batch), masks)
-        assert loss.item() == pytest.approx(float(expected), abs=bound)
+        assert loss.item() == pytest.approx(float(expected), abs=1e-5)
         gradients = torch.autograd.grad(loss, list(network.parameters()))
         with torch.no_grad():
             for weight, average, gradient in zip(network.parameters(), averages, gradients, strict=True):
