@@ -126,8 +126,8 @@ def test_logits_in_training_are_those_of_keras(keras: dict[str, np.ndarray]) -> 
 def test_losses_of_the_first_steps_are_those_of_keras(keras: dict[str, np.ndarray]) -> None:
     """Forward, backward and RMSprop together, in float64.
 
-    RMSprop makes whole steps of gradients that are nothing but rounding, and float32 rounds otherwise with each
-    number of threads: with one it was 2e-3 off in the third step.
+    RMSprop makes whole steps of gradients that are nothing but rounding, and float32 rounds otherwise with
+    each number of threads: with one it was 2e-3 off in the third step.
     """
     network = fill(UNetXception(num_classes=3)).double().train()
     batch, masks = pictures(2, 48, 64).double(), torch.from_numpy(draw_masks(2, 48, 64, 3)).long()
