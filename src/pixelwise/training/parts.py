@@ -101,10 +101,7 @@ class Parts:
             listener.note(take_over(network, start, classes))
         origin = pretrained or start
         fabric = make_fabric(device, precision)
-        network = network.to(fabric.device)
-        network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        if config.bn_momentum is not None:
-            set_bn_momentum(network, config.bn_momentum)
+        network = _placed(network, fabric.device, config)
         frozen = freeze(network, config)
         optimizer = build_optimizer(network, config)
         weights = _class_weights(config, train, fabric.device)
@@ -165,6 +162,14 @@ class Parts:
             "precision": self.precision,
             "threads": torch.get_num_threads(),
         }
+
+
+def _placed(network: torch.nn.Module, device: torch.device, config: TrainConfig) -> torch.nn.Module:
+    """The network on its device, laid out for fast convolutions, its running statistics as asked for."""
+    network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if config.bn_momentum is not None:
+        set_bn_momentum(network, config.bn_momentum)
+    return network
 
 
 def _class_weights(config: TrainConfig, train: Prepared, device: torch.device) -> torch.Tensor | None:
