@@ -74,7 +74,7 @@ class Predictor:
     def predict(self, image: Input, *, probabilities: bool = False) -> Segmentation:
         """Segments one picture; see `predict_many`."""
         _, scores = self._scored([image])
-        return self._decided(image, scores[0], confidence=True, probabilities=probabilities)
+        return self.decided(image, scores[0], probabilities=probabilities)
 
     def predict_many(
         self, images: Iterable[Input], *, confidence: bool = True, probabilities: bool = False
@@ -91,18 +91,27 @@ class Predictor:
         Yields:
             One segmentation per picture, at the picture's size, with the picture where there is one.
         """
+        for image, score in self.scores(images):
+            yield self.decided(image, score, confidence=confidence, probabilities=probabilities)
+
+    def scores(self, images: Iterable[Input]) -> Iterator[tuple[Input, FloatArray]]:
+        """What the network says of each picture, in their order: `decided` makes segmentations of it.
+
+        Yields:
+            The picture, and its probabilities `(K, h, w) float32` at the network's size.
+        """
         scored = in_order(self._scored, self._batches(images), workers=self.at_once, ahead=self.at_once + 1)
         for batch, scores in scored:
-            for image, score in zip(batch, scores, strict=True):
-                yield self._decided(image, score, confidence=confidence, probabilities=probabilities)
+            yield from zip(batch, scores, strict=True)
 
     def _scored(self, batch: list[Input]) -> tuple[list[Input], FloatArray]:
         """A batch, and what the network says of it."""
         return batch, self.network_probabilities([self._sized(image) for image in batch])
 
-    def _decided(
-        self, image: Input, score: FloatArray, *, confidence: bool, probabilities: bool
+    def decided(
+        self, image: Input, score: FloatArray, *, confidence: bool = True, probabilities: bool = False
     ) -> Segmentation:
+        """The segmentation of a picture at its own size, from its probabilities `(K, h, w)`."""
         size = _own_size(image)
         labels, sure = decide(score, size, confidence=confidence)
         return Segmentation(
