@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pixelwise.config import AugmentConfig, DataConfig, TrainConfig
+    from pixelwise.config import AugmentConfig, DataConfig, PredictConfig, TrainConfig
     from pixelwise.errors import BackendError, ConfigError, DataError, ModelFileError, PixelwiseError
     from pixelwise.loading import evaluate, load
     from pixelwise.models import build_model
@@ -29,6 +29,7 @@ _HOME = {
     "DataError": "pixelwise.errors",
     "ModelFileError": "pixelwise.errors",
     "PixelwiseError": "pixelwise.errors",
+    "PredictConfig": "pixelwise.config",
     "Run": "pixelwise.training",
     "Sample": "pixelwise.types",
     "Segmentation": "pixelwise.types",
@@ -51,6 +52,7 @@ __all__ = [
     "DataError",
     "ModelFileError",
     "PixelwiseError",
+    "PredictConfig",
     "Run",
     "Sample",
     "Segmentation",

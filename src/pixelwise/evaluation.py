@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from pixelwise.bootstrap import Bootstrap, Interval
+from pixelwise.boundary_score import BoundaryCounts, BoundaryScores, boundary_scores
 from pixelwise.data.ahead import in_order
 from pixelwise.data.reader import Reader
 from pixelwise.data.resize import resize_mask, resize_picture
@@ -44,6 +45,7 @@ class Evaluation:
         iou_intervals: The same of each class's IoU; None for an absent class.
         worst: The pictures with the lowest mIoU, lowest first; as many as were asked for.
         pictures: How many were measured.
+        boundary: How well the outlines lie, where that was asked for.
     """
 
     metrics: Metrics
@@ -51,6 +53,7 @@ class Evaluation:
     iou_intervals: tuple[Interval | None, ...]
     worst: tuple[RankedPicture, ...]
     pictures: int
+    boundary: BoundaryScores | None = None
 
 
 def evaluate(
@@ -61,6 +64,7 @@ def evaluate(
     resolution: Resolution = "photo",
     worst: int = 0,
     workers: int = 2,
+    boundary: bool = False,
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Predicts the pictures and compares them with their masks.
@@ -73,6 +77,7 @@ def evaluate(
             network itself answers with the mask resized to its input, as validation during training does.
         worst: How many of the worst pictures to name.
         workers: Threads that read pictures.
+        boundary: Measure the outlines too, which takes some milliseconds a picture.
         on_picture: Hears of (done, total).
 
     Raises:
@@ -82,6 +87,7 @@ def evaluate(
     if not indices:
         raise DataError(f"{reader.root}: there is no picture to evaluate in this split")
     confusion, bootstrap = ConfusionMatrix(len(predictor.classes)), Bootstrap(len(predictor.classes))
+    outlines = BoundaryCounts(len(predictor.classes))
     lowest: list[tuple[float, int, str]] = []  # a heap of the worst so far, the best of them on top
     total = len(indices)
     for done, (index, mask, prediction) in enumerate(
@@ -91,6 +97,8 @@ def evaluate(
         single.update(prediction.labels, mask)
         confusion.merge(single)
         bootstrap.add(single.counts, number=index)
+        if boundary:
+            outlines.update(prediction.labels, mask)
         miou = scores(single.counts, predictor.classes).miou
         if worst and miou is not None:
             heapq.heappush(lowest, (-miou, -index, reader.entries.names[index]))
@@ -105,6 +113,7 @@ def evaluate(
         iou_intervals=tuple(bootstrap.iou()),
         worst=tuple(ranked),
         pictures=total,
+        boundary=boundary_scores(outlines, predictor.classes) if boundary else None,
     )
 
 
@@ -125,7 +134,6 @@ def _truths(
 ) -> Iterator[tuple[int, UInt8Array, Segmentation]]:
     """`(index, mask, segmentation)` in the order of `indices`; no photo is kept that nobody looks at."""
     policy = predictor.size_policy
-    scaled = policy.mode == "resize" and policy.decoding == "scaled"
 
     def load(index: int) -> tuple[UInt8Array, Input]:
         if resolution == "network":  # as validation in training does
@@ -134,9 +142,9 @@ def _truths(
                 return mask, image
             sample = reader[index]
             return resize_mask(sample.mask, policy.size), resize_picture(sample.image, policy.size)
-        if not scaled:
+        if predictor.needs_picture or not predictor.reads_scaled:
             sample = reader[index]
-            return sample.mask, sample.image
+            return sample.mask, _input(predictor, reader, sample, index)
         image, mask = reader.for_network(index, policy.size)
         return mask, Sized(image, (mask.shape[0], mask.shape[1]), None)
 
@@ -144,11 +152,10 @@ def _truths(
 
 
 def _input(predictor: Predictor, reader: Reader, sample: Sample, index: int) -> Input:
-    policy = predictor.size_policy
-    if policy.mode == "native" or policy.decoding == "whole":
+    if not predictor.reads_scaled:
         return sample.image
     height, width = sample.mask.shape
-    return Sized(reader.for_network(index, policy.size)[0], (height, width), sample.image)
+    return Sized(reader.for_network(index, predictor.size_policy.size)[0], (height, width), sample.image)
 
 
 def _answered(

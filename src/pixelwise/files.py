@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from pixelwise.errors import DataError
@@ -15,22 +17,43 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         DataError: The disk is full, or the folder cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Where to write a file that takes the place of `path` when all went well, and goes away when not.
+
+    Args:
+        path: The file; its folder is made.
+        durable: Wait until the disk has it, so that a power cut leaves no part either. That takes
+            milliseconds, too long for each of many thousand files that can be made again.
+
+    Yields:
+        A path in the same folder, with the same ending.
+
+    Raises:
+        DataError: The disk is full, or the folder cannot be written; nothing is left behind.
+    """
+    temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        if durable:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         reason = error.strerror or str(error)
         raise DataError(
             f"{path} cannot be written ({reason}): choose another folder, or make room and try again"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

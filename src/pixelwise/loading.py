@@ -19,7 +19,7 @@ from pixelwise.backends.runtimes import (
     open_runtime,
     streams_for_many,
 )
-from pixelwise.config import DataConfig
+from pixelwise.config import DataConfig, PredictConfig
 from pixelwise.errors import ConfigError
 from pixelwise.exported import RUNTIMES, is_exported, open_exported
 from pixelwise.fastest import Choice, choose
@@ -48,6 +48,7 @@ def load(
     compiled: bool = False,
     batch_size: int = 8,
     many: bool = False,
+    config: PredictConfig | None = None,
 ) -> Segmenter:
     """Opens a model file or an exported model; nothing else is needed. An exported one needs no torch.
 
@@ -68,6 +69,8 @@ def load(
         many: Made for many pictures instead of the next one: a runtime on the processor computes several
             batches at once, each on its share of the cores, and reading, deciding and writing take what is
             left of them. A single picture then takes longer.
+        config: What the network gets of a picture, and what is done with its answer: sizes, tiles, test-time
+            augmentation, refinement.
 
     Raises:
         ModelFileError: Missing, truncated, a pickle, newer than this version, or not a model file.
@@ -87,6 +90,8 @@ def load(
     else:
         segmenter = _open_model(path, backend, way, compiled=compiled)
     segmenter.predictor.batch_size = batch_size
+    if config is not None:
+        segmenter.predictor.config = config
     return segmenter
 
 

@@ -89,7 +89,7 @@ class Segmenter:
             DataError: The file is no picture, or the array has another shape or type.
         """
         if isinstance(picture, str | os.PathLike):
-            image = read_input(Path(picture), self.predictor.size_policy)
+            image = read_input(Path(picture), self.predictor)
         else:
             image = as_array(picture)
         return self.predictor.predict(image, probabilities=probabilities)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pixelwise.backends.fake import FakeBackend
 from pixelwise.errors import DataError
+from pixelwise.inference import Predictor
 from pixelwise.inference.photos import find_photos, read_photos
-from pixelwise.types import SizePolicy
+from pixelwise.types import Classes, SizePolicy
 
 
 @pytest.fixture
@@ -52,5 +54,6 @@ def test_a_source_that_names_nothing(folder: Path, source: str) -> None:
 
 def test_a_broken_photo_does_not_stop_the_others(folder: Path) -> None:
     (folder / "b.jpg").write_bytes(b"not a picture")
-    results = list(read_photos(find_photos([str(folder)]), SizePolicy("native", (8, 8))))
+    predictor = Predictor(FakeBackend([(0, 0, 0)]), Classes(("all",)), SizePolicy("native", (8, 8)))
+    results = list(read_photos(find_photos([str(folder)]), predictor))
     assert [isinstance(result, DataError) for _, result in results] == [False, True, False, False]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from pixelwise.config import DataConfig
+from pixelwise.config import DataConfig, PredictConfig
 
 if TYPE_CHECKING:
     from pixelwise.bootstrap import Interval
+    from pixelwise.cli.terminal import Display
+    from pixelwise.evaluation import Evaluation
+    from pixelwise.segmenter import Segmenter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,8 @@ class Evaluate:
     """Which of them: train, val, all, or one of the data set's own, e.g. test."""
     resolution: Literal["photo", "network"] = "photo"
     """Compare at each photo's own size, or at the network's as validation in training does."""
+    boundary: bool = False
+    """Measure the outlines too: precision, recall and F of each class's boundary."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
     backend: Literal["auto", "torch", "onnxruntime", "openvino", "tensorrt"] | None = None
@@ -39,6 +44,7 @@ class Evaluate:
     """Print the result for machines."""
     out: Path | None = None
     """Also write the result into this JSON file."""
+    how: PredictConfig = field(default_factory=PredictConfig)
     config: DataConfig = field(default_factory=DataConfig)
 
     def run(self) -> int:
@@ -47,10 +53,8 @@ class Evaluate:
 
         torch_runtime.keep_large_blocks()
 
-        from pixelwise.cli.results import print_metrics
+        from pixelwise.cli.results import print_boundary, print_metrics
         from pixelwise.cli.terminal import Display, print_json, write_json
-        from pixelwise.data import open_dataset
-        from pixelwise.evaluation import evaluate
         from pixelwise.loading import load
 
         segmenter = load(
@@ -60,21 +64,14 @@ class Evaluate:
             half=self.half,
             compiled=self.compile,
             many=True,
+            config=self.how,
         )
         with Display() as display:
             if segmenter.choice is not None:
                 display.note(str(segmenter.choice))
-            dataset = open_dataset(self.data, self.config)
-            for note in dataset.notes:
-                display.note(note)
-            result = evaluate(
-                segmenter.predictor,
-                dataset.reader,
-                dataset.indices(self.split),
-                resolution=self.resolution,
-                workers=self.config.workers,
-                on_picture=lambda done, total: display.work("evaluating", done, total),
-            )
+            if self.how.tta:
+                display.note(f"test-time augmentation: {segmenter.predictor.views.cost()}")
+            result, plain = self._measure(segmenter, display)
         document = {
             "model": str(self.model),
             "data": str(self.data),
@@ -83,8 +80,13 @@ class Evaluate:
             "pictures": result.pictures,
             "miou_interval": _ends(result.miou_interval),
             "iou_intervals": [_ends(interval) for interval in result.iou_intervals],
+            "settings": asdict(self.how),
             **result.metrics.to_json(),
         }
+        if result.boundary is not None:
+            document["boundary"] = result.boundary.to_json()
+        if plain is not None and plain.boundary is not None:
+            document["unrefined"] = {"miou": plain.metrics.miou, "boundary_f": plain.boundary.mean_f_score}
         if self.out is not None:
             write_json(self.out, document)
         if self.json:
@@ -98,7 +100,50 @@ class Evaluate:
                 print(
                     f"mIoU would lie in {low:.2f} to {high:.2f} for 95% of such sets of pictures (bootstrap)"
                 )
+            if result.boundary is not None:
+                print_boundary(result.boundary)
+            if plain is not None:
+                print(verdict(self.how.refine, plain, result))
         return 0
+
+    def _measure(self, segmenter: Segmenter, display: Display) -> tuple[Evaluation, Evaluation | None]:
+        """What was asked for, and where masks are refined the same without."""
+        from pixelwise.data import open_dataset
+        from pixelwise.evaluation import evaluate
+
+        dataset = open_dataset(self.data, self.config)
+        for note in dataset.notes:
+            display.note(note)
+        refines = self.how.refine != "none"
+
+        def measured(how: PredictConfig, text: str) -> Evaluation:
+            segmenter.predictor.config = how
+            return evaluate(
+                segmenter.predictor,
+                dataset.reader,
+                dataset.indices(self.split),
+                resolution=self.resolution,
+                workers=self.config.workers,
+                boundary=self.boundary or refines,
+                on_picture=lambda done, total: display.work(text, done, total),
+            )
+
+        plain = measured(replace(self.how, refine="none"), "unrefined") if refines else None
+        return measured(self.how, "evaluating"), plain
+
+
+def verdict(refine: str, plain: Evaluation, refined: Evaluation) -> str:
+    """Whether refinement helps this model, in a sentence: mIoU must not fall, and boundary F must rise."""
+    if plain.boundary is None or refined.boundary is None:
+        raise ValueError("a verdict needs the boundaries of both")
+    before, after = plain.metrics.miou or 0.0, refined.metrics.miou or 0.0
+    f_before, f_after = plain.boundary.mean_f_score or 0.0, refined.boundary.mean_f_score or 0.0
+    figures = f"mIoU {100 * before:.2f} -> {100 * after:.2f}%, boundary F {100 * f_before:.2f} -> {100 * f_after:.2f}%"
+    if after < before:
+        return f"--refine {refine} does harm here: {figures}. Leave it out"
+    if f_after <= f_before:
+        return f"--refine {refine} gains nothing here: {figures}. Leave it out"
+    return f"--refine {refine} helps here: {figures}"
 
 
 def _ends(interval: Interval | None) -> list[float] | None:

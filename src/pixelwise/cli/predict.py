@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
-from pixelwise.config import DataConfig
+from pixelwise.config import DataConfig, PredictConfig
 from pixelwise.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from pixelwise.cli.terminal import Display
-    from pixelwise.inference import Input
+    from pixelwise.inference.job import Outcome, Outputs
     from pixelwise.inference.photos import Photo
     from pixelwise.segmenter import Segmenter
-    from pixelwise.types import Segmentation
-
-
-OVERVIEW = 6
-"""Pictures on the overview sheet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predict:
-    """Segment photos: a label PNG at each photo's size, and an overlay with a legend.
+    """Segment photos of any size: a label PNG at each photo's size, and an overlay with a legend.
 
-    With --compare the source is a labelled data set, and each sheet shows picture, truth and prediction side
-    by side, worst pictures first.
+    A picture that is too large to be held, or that has coordinates, is read and written a few rows at a time,
+    tile by tile. With --compare the source is a labelled data set, and each sheet shows picture, truth and
+    prediction side by side, worst pictures first.
     """
 
     model: Positional[Path]
@@ -37,11 +32,19 @@ class Predict:
     photos: Positional[tuple[str, ...]]
     """Picture files, folders or quoted patterns; with --compare the folder of a labelled data set."""
     out: Path = Path("predictions")
-    """Folder for the results: masks/, overlays/, probabilities/, compare/."""
+    """Folder for the results: masks/, overlays/, probabilities/, labelme/, cutouts/, compare/."""
+    resume: bool = False
+    """Go on with what the folder has: photos that are done and have not changed are skipped."""
     overlays: bool = True
     """Write overlays too; they take as long as a small network."""
     probabilities: bool = False
     """Also write the probability of every class as NumPy float16 arrays (K, H, W)."""
+    labelme: bool = False
+    """Also write photos with LabelMe jsons: correct them in LabelMe, and train on that folder again."""
+    coco: bool = False
+    """Also write coco.json, the exact masks of all photos."""
+    cutout: str = ""
+    """Also cut the pixels of this class out of each photo, with a soft edge, as PNG with transparency."""
     compare: bool = False
     """Compare with the truth of a labelled data set."""
     split: str = "val"
@@ -61,6 +64,7 @@ class Predict:
     """Compile torch's work; takes a minute, and pays on GPUs at most."""
     json: bool = False
     """Print the result for machines."""
+    how: PredictConfig = field(default_factory=PredictConfig)
     config: DataConfig = field(default_factory=DataConfig)
 
     def run(self) -> int:
@@ -86,126 +90,95 @@ class Predict:
             compiled=self.compile,
             batch_size=self.batch_size,
             many=self.compare or len(photos) > self.batch_size,
+            config=self.how,
         )
         with Display() as display:
             if segmenter.choice is not None:
                 display.note(str(segmenter.choice))
-            return (
-                self._compare(segmenter, display)
-                if self.compare
-                else self._photos(photos, segmenter, display)
-            )
-
-    def _photos(self, photos: list[Photo], segmenter: Segmenter, display: Display) -> int:
-        from pixelwise.cli.terminal import complain, print_json
-        from pixelwise.data.ahead import in_order
-        from pixelwise.inference.photos import read_photos
-
-        self._make_folders(
-            "masks",
-            *(["overlays"] if self.overlays else []),
-            *(["probabilities"] if self.probabilities else []),
-        )
-        failed: list[str] = []
-        waiting: list[Photo] = []
-        results: list[dict[str, Any]] = []
-
-        def images() -> Iterator[Input]:
-            for photo, pixels in read_photos(
-                photos,
-                segmenter.predictor.size_policy,
-                whole=self.overlays,
-                workers=self.config.workers,
-            ):
-                if isinstance(pixels, DataError):
-                    complain(str(pixels))
-                    failed.append(str(photo.path))
-                else:
-                    waiting.append(photo)
-                    yield pixels
-
-        answered = segmenter.predictor.predict_many(
-            images(), confidence=False, probabilities=self.probabilities
-        )
-        # Written by threads while the network computes the next; `waiting` is read where it is filled.
-        pairs = ((waiting.pop(0), segmentation) for segmentation in answered)
-        for result in in_order(self._write, pairs, workers=self.config.workers):
-            results.append(result)
-            display.work("predicting", len(results) + len(failed), len(photos))
-        if self.json:
-            print_json({"out": str(self.out), "photos": results, "failed": failed})
-        else:
-            print(f"{len(results)} of {len(photos)} photos")
-            print(f"masks     {self.out / 'masks'}")
-            if self.overlays:
-                print(f"overlays  {self.out / 'overlays'}")
-        return 2 if failed else 0
-
-    def _write(self, answered: tuple[Photo, Segmentation]) -> dict[str, Any]:
-        """The files of one photo; returns what `--json` says of it."""
-        photo, segmentation = answered
-        mask = self.out / "masks" / f"{photo.name}.png"
-        files = {"photo": str(photo.path), "mask": str(mask)}
-        mask.parent.mkdir(parents=True, exist_ok=True)
-        segmentation.save(mask)
-        if self.overlays:
-            overlay = self.out / "overlays" / f"{photo.name}.jpg"
-            overlay.parent.mkdir(parents=True, exist_ok=True)
-            segmentation.overlay().save(overlay, quality=92)
-            files["overlay"] = str(overlay)
-        if segmentation.probabilities is not None:
-            import numpy as np
-
-            target = self.out / "probabilities" / f"{photo.name}.npz"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(target, probabilities=segmentation.probabilities.astype(np.float16))
-            files["probabilities"] = str(target)
-        return {**files, "area": segmentation.area()}
+            if self.how.tta:
+                display.note(f"test-time augmentation: {segmenter.predictor.views.cost()}")
+            if self.compare:
+                return self._compare(segmenter, display)
+            return self._photos(photos, segmenter, display)
 
     def _compare(self, segmenter: Segmenter, display: Display) -> int:
-        from pixelwise.cli.results import print_metrics
-        from pixelwise.cli.terminal import print_json
-        from pixelwise.data import open_dataset
-        from pixelwise.evaluation import evaluate, predictions
-        from pixelwise.report.sheet import SheetRow, sheet
+        from pixelwise.cli.compare import Comparison
 
         if len(self.photos) != 1:
             raise ConfigError("--compare takes the folder of one labelled data set")
-        dataset = open_dataset(Path(self.photos[0]), self.config)
-        for note in dataset.notes:
-            display.note(note)
         self._make_folders("compare")
-        result = evaluate(
-            segmenter.predictor,
-            dataset.reader,
-            dataset.indices(self.split),
+        comparison = Comparison(
+            data=Path(self.photos[0]),
+            split=self.split,
             worst=self.worst,
-            workers=self.config.workers,
-            on_picture=lambda done, total: display.work("evaluating", done, total),
+            folder=self.out / "compare",
+            config=self.config,
+            json=self.json,
         )
-        ranked = [picture.index for picture in result.worst]
-        sheets: list[str] = []
-        overview: list[SheetRow] = []
-        # Predicted a second time: keeping every picture of a large set for the few that are drawn would not
-        # fit.
-        again = predictions(segmenter.predictor, dataset.reader, ranked, workers=self.config.workers)
-        for rank, (_, sample, segmentation) in enumerate(again, start=1):
-            target = self.out / "compare" / f"{rank:03d}-{sample.name.replace('/', '_')}.png"
-            row = SheetRow(sample=sample, labels=segmentation.labels, miou=result.worst[rank - 1].miou)
-            sheet([row], segmenter.classes, panel=320).save(target)
-            sheets.append(str(target))
-            if rank <= OVERVIEW:
-                overview.append(row)
-            display.work("drawing", rank, len(ranked))
-        if overview:
-            sheet(overview, segmenter.classes).save(self.out / "compare" / "worst.png")
+        return comparison.run(segmenter, display)
+
+    def _photos(self, photos: list[Photo], segmenter: Segmenter, display: Display) -> int:
+        from pixelwise.cli.terminal import complain, print_json
+        from pixelwise.inference.coco import COCO_FILE, write_coco
+        from pixelwise.inference.job import Job, Outputs
+        from pixelwise.inference.manifest import Manifest
+
+        outputs = Outputs(
+            folder=self.out,
+            overlays=self.overlays,
+            probabilities=self.probabilities,
+            labelme=self.labelme,
+            cutout=self.cutout,
+        )
+        if self.cutout:
+            segmenter.classes.id_of(self.cutout)  # an unknown name is told before hours of work
+        self._make_folders("masks")
+        manifest = Manifest(self.out, self._identity(outputs), resume=self.resume)
+        job = Job(
+            segmenter.predictor,
+            outputs,
+            manifest,
+            workers=self.config.workers,
+            on_note=display.note,
+            on_rows=display.work,
+        )
+        outcomes: list[Outcome] = []
+        try:
+            for outcome in job.run(photos):
+                if outcome.error is not None:
+                    complain(outcome.error)
+                outcomes.append(outcome)
+                display.work("predicting", len(outcomes), len(photos))
+        finally:
+            manifest.close()
+        if self.coco:
+            write_coco(self.out / COCO_FILE, outcomes, segmenter.classes)
+        failed = [str(outcome.photo.path) for outcome in outcomes if outcome.error is not None]
+        done = [outcome for outcome in outcomes if outcome.error is None]
         if self.json:
-            print_json({"out": str(self.out), "sheets": sheets, **result.metrics.to_json()})
+            photos_done = [_document(outcome) for outcome in done]
+            print_json({"out": str(self.out), "photos": photos_done, "failed": failed})
         else:
-            title = f"{result.pictures} pictures ({self.split}), at each photo's size"
-            print_metrics(result.metrics, title=title)
-            print(f"sheets  {self.out / 'compare' / 'worst.png'}, and one per picture beside it, worst first")
-        return 0
+            before = sum(outcome.skipped for outcome in done)
+            skipped = f", {before} of them done before" if before else ""
+            print(f"{len(done)} of {len(photos)} photos{skipped}")
+            for kind, folder in outputs.folders().items():
+                print(f"{kind:<13} {folder}")
+            if self.coco:
+                print(f"{'coco':<13} {self.out / COCO_FILE}")
+        return 2 if failed else 0
+
+    def _identity(self, outputs: Outputs) -> dict[str, Any]:
+        """What decides the results besides the photos; a job that goes on must be the same."""
+        from pixelwise.inference.manifest import checksum_of
+
+        return {
+            "model": checksum_of(self.model),
+            "settings": asdict(self.how),
+            "outputs": outputs.to_json(),
+            "backend": self.backend,
+            "half": self.half,
+        }
 
     def _make_folders(self, *names: str) -> None:
         for name in names:
@@ -215,3 +188,9 @@ class Predict:
                 raise DataError(
                     f"{self.out} cannot be written ({error.strerror}): choose another folder with --out"
                 ) from error
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    """What `--json` says of a photo."""
+    files = {kind: str(path) for kind, path in outcome.files.items()}
+    return {"photo": str(outcome.photo.path), **files, "area": outcome.area, "skipped": outcome.skipped}

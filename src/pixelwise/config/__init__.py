@@ -6,6 +6,7 @@ neither torch nor the parts that they steer.
 
 from pixelwise.config.augment import AugmentConfig
 from pixelwise.config.data import DataConfig
+from pixelwise.config.predict import PredictConfig
 from pixelwise.config.train import TrainConfig
 
-__all__ = ["AugmentConfig", "DataConfig", "TrainConfig"]
+__all__ = ["AugmentConfig", "DataConfig", "PredictConfig", "TrainConfig"]

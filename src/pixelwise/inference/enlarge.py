@@ -14,12 +14,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pixelwise.errors import ConfigError
+from pixelwise.types import size_text
+
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 Value = TypeVar("Value", bound=np.generic)
 
 STRIP_ELEMENTS = 1 << 23
 """Probabilities held at once, classes times rows times columns: 32 MiB."""
+
+MOST_BYTES = 4 << 30
+"""Of one picture's probabilities at its own size."""
 
 _MOST_DISPUTED = 0.25
 """Share of pixels on borders beyond which it is quicker to interpolate all."""
@@ -156,6 +162,20 @@ def _winners(scores: FloatArray, labels: UInt8Array, best: FloatArray) -> None:
         np.maximum(best, scores[number], out=best)
         # Ids only grow, so the last that was better is the largest.
         np.maximum(labels, better.view(np.uint8) * np.uint8(number), out=labels)
+
+
+def check_room(num_classes: int, size: tuple[int, int]) -> None:
+    """Refuses to hold all K probabilities of a picture's pixels where that takes too much memory.
+
+    Raises:
+        ConfigError: It would take more than 4 GiB.
+    """
+    needed = 4 * num_classes * size[0] * size[1]
+    if needed > MOST_BYTES:
+        raise ConfigError(
+            f"the probabilities of {num_classes} classes at {size_text(size)} take {needed / 1e9:.0f} GB: "
+            "go without --probabilities"
+        )
 
 
 def enlarge(probabilities: FloatArray, size: tuple[int, int]) -> FloatArray:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.data.ahead import in_order
 from pixelwise.data.io import PICTURE_ENDINGS, read_picture, read_picture_and_at, read_picture_at
 from pixelwise.errors import DataError
-from pixelwise.inference.predictor import Input, Sized
-from pixelwise.types import SizePolicy
+from pixelwise.inference.predictor import Input, Predictor, Sized
 
 
 @dataclass(frozen=True)
@@ -83,41 +82,41 @@ def _is_picture(relative: Path, path: Path) -> bool:
 
 
 def read_photos(
-    photos: Sequence[Photo], size_policy: SizePolicy, *, whole: bool = True, workers: int = 2
+    photos: Iterable[Photo], predictor: Predictor, *, whole: bool = True, workers: int = 2
 ) -> Iterator[tuple[Photo, Input | DataError]]:
     """Each photo as the predictor takes it, or with the error that reading it raised; reads ahead.
 
     Args:
         photos: In the order wanted.
-        size_policy: Of the model.
+        predictor: For which they are read.
         whole: Whether the segmentation shall have the photo at its own size, for overlays.
         workers: Threads.
     """
-    pixels = in_order(lambda photo: _read(photo.path, size_policy, whole), photos, workers=workers)
-    yield from zip(photos, pixels, strict=True)
+    yield from in_order(lambda photo: (photo, _read(photo.path, predictor, whole)), photos, workers=workers)
 
 
-def read_input(path: Path, size_policy: SizePolicy, *, whole: bool = True) -> Input:
+def read_input(path: Path, predictor: Predictor, *, whole: bool = True) -> Input:
     """A picture file as the predictor takes it: for the network decoded as training decodes it.
 
     Args:
         path: The file.
-        size_policy: Of the model.
+        predictor: For which it is read.
         whole: Whether the picture itself is wanted too, where the network gets it smaller.
 
     Raises:
         DataError: The file is missing, or no picture.
     """
-    if size_policy.mode == "native" or size_policy.decoding == "whole":
+    if not predictor.reads_scaled:
         return read_picture(path)
-    if not whole:
-        return Sized(*read_picture_at(path, size_policy.size), None)
-    image, network = read_picture_and_at(path, size_policy.size)
+    size = predictor.size_policy.size
+    if not (whole or predictor.needs_picture):
+        return Sized(*read_picture_at(path, size), None)
+    image, network = read_picture_and_at(path, size)
     return Sized(network, (image.shape[0], image.shape[1]), image)
 
 
-def _read(path: Path, size_policy: SizePolicy, whole: bool) -> Input | DataError:
+def _read(path: Path, predictor: Predictor, whole: bool) -> Input | DataError:
     try:
-        return read_input(path, size_policy, whole=whole)
+        return read_input(path, predictor, whole=whole)
     except DataError as error:
         return error

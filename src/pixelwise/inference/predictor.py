@@ -1,25 +1,35 @@
 """The one path from a picture to its segmentation: `predict` and `evaluate` both walk it.
 
-Knows a backend, the classes and the size policy. Knows no file, no data set, no metric, and not torch.
+Knows a backend, the classes and how pictures are sized. Knows no file, no data set, no metric, and not torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pixelwise.backends import Backend
+from pixelwise.config import PredictConfig
 from pixelwise.data.ahead import in_order
+from pixelwise.data.raster import ArraySource, RowSource
 from pixelwise.data.resize import resize_picture
-from pixelwise.errors import BackendError
-from pixelwise.inference.enlarge import decide, enlarge
+from pixelwise.errors import BackendError, ConfigError
+from pixelwise.inference.blending import Piece, whole_scores
+from pixelwise.inference.enlarge import check_room, decide, enlarge
+from pixelwise.inference.refine import REFINEMENTS, decide_refined
+from pixelwise.inference.sizing import Way, choose_way
+from pixelwise.inference.tiled import Tiling
+from pixelwise.inference.views import Views
 from pixelwise.types import Classes, Segmentation, SizePolicy
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +57,8 @@ class Predictor:
     Args:
         backend: Computes the logits.
         classes: What the channels of the logits mean.
-        size_policy: `resize` brings each picture to the network's size and the probabilities back to the
-            picture's; `native` gives the network the picture as it is.
+        size_policy: How pictures met the network in training.
+        config: What the network gets of a picture, and what is done with its answer.
         batch_size: Pictures per call of the backend, where their sizes agree.
         at_once: Calls of the backend that compute at the same time.
 
@@ -62,19 +72,50 @@ class Predictor:
         classes: Classes,
         size_policy: SizePolicy,
         *,
+        config: PredictConfig | None = None,
         batch_size: int = 8,
         at_once: int = 1,
     ) -> None:
         self.backend = backend
         self.classes = classes
         self.size_policy = size_policy
+        self.config = config or PredictConfig()
         self.batch_size = batch_size
         self.at_once = at_once
 
+    @property
+    def config(self) -> PredictConfig:
+        """What the network gets of a picture, and what is done with its answer."""
+        return self._config
+
+    @config.setter
+    def config(self, config: PredictConfig) -> None:
+        self._config = config
+        self.views = Views(config.tta, config.scales)
+        self._refinement = None if config.refine == "none" else REFINEMENTS[config.refine]()
+
+    def way(self, size: tuple[int, int], *, streamed: bool = False) -> Way:
+        """How a picture of this `(height, width)` meets the network, and why; see `choose_way`."""
+        return choose_way(size, self.size_policy, self.config, streamed=streamed)
+
+    @property
+    def reads_scaled(self) -> bool:
+        """Whether pictures are decoded no larger than the network needs them, as training decoded them."""
+        policy, resized = self.size_policy, self.config.sizing in ("resize", "auto")
+        return policy.mode == "resize" and policy.decoding == "scaled" and resized
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether a picture at its own size is needed besides what the network gets of it."""
+        return self._refinement is not None
+
     def predict(self, image: Input, *, probabilities: bool = False) -> Segmentation:
         """Segments one picture; see `predict_many`."""
-        _, scores = self._scored([image])
-        return self.decided(image, scores[0], probabilities=probabilities)
+        way = self._way_of(image)
+        if way.mode == "tile":
+            return self._tiled(_whole(image), confidence=True, probabilities=probabilities)
+        (score,) = self.network_probabilities([self._sized(image, way)])
+        return self.decided(image, score, probabilities=probabilities)
 
     def predict_many(
         self, images: Iterable[Input], *, confidence: bool = True, probabilities: bool = False
@@ -91,64 +132,150 @@ class Predictor:
         Yields:
             One segmentation per picture, at the picture's size, with the picture where there is one.
         """
-        for image, score in self.scores(images):
-            yield self.decided(image, score, confidence=confidence, probabilities=probabilities)
+        wanted = partial(self._tiled, confidence=confidence, probabilities=probabilities)
+        for image, answer in self._answers(images, wanted):
+            if isinstance(answer, Segmentation):
+                yield answer
+            else:
+                yield self.decided(image, answer, confidence=confidence, probabilities=probabilities)
 
     def scores(self, images: Iterable[Input]) -> Iterator[tuple[Input, FloatArray]]:
         """What the network says of each picture, in their order: `decided` makes segmentations of it.
 
         Yields:
-            The picture, and its probabilities `(K, h, w) float32` at the network's size.
+            The picture, and its probabilities `(K, h, w) float32` at the size at which the network answers:
+            for tiles that is the picture's own.
         """
-        scored = in_order(self._scored, self._batches(images), workers=self.at_once, ahead=self.at_once + 1)
-        for batch, scores in scored:
-            yield from zip(batch, scores, strict=True)
+        yield from self._answers(images, self._tiled_scores)
 
-    def _scored(self, batch: list[Input]) -> tuple[list[Input], FloatArray]:
-        """A batch, and what the network says of it."""
-        return batch, self.network_probabilities([self._sized(image) for image in batch])
+    def _answers(
+        self, images: Iterable[Input], tiled: Callable[[UInt8Array], Answer]
+    ) -> Iterator[tuple[Input, FloatArray | Answer]]:
+        """Each picture with the network's answer for it, or with what `tiled` makes of it in tiles."""
+
+        def answered(batch: _Batch) -> list[tuple[Input, FloatArray | Answer]]:
+            if batch.way.mode == "tile":
+                return [(image, tiled(_whole(image))) for image in batch.images]
+            scores = self.network_probabilities([self._sized(image, batch.way) for image in batch.images])
+            return list(zip(batch.images, scores, strict=True))
+
+        ahead = in_order(answered, self._batches(images), workers=self.at_once, ahead=self.at_once + 1)
+        for batch in ahead:
+            yield from batch
 
     def decided(
         self, image: Input, score: FloatArray, *, confidence: bool = True, probabilities: bool = False
     ) -> Segmentation:
         """The segmentation of a picture at its own size, from its probabilities `(K, h, w)`."""
         size = _own_size(image)
-        labels, sure = decide(score, size, confidence=confidence)
+        refinement = self._refinement if self._way_of(image).mode != "tile" else None  # tiles are refined
+        if refinement is None:
+            labels, sure = decide(score, size, confidence=confidence)
+        else:
+            labels, sure = decide_refined(refinement, score, _whole(image), confidence=confidence)
+        if probabilities:
+            check_room(len(self.classes), size)
+            score = enlarge(score, size) if refinement is None else refinement.refine(score, _whole(image))
         return Segmentation(
             labels=labels,
             classes=self.classes,
             image=image.image if isinstance(image, Sized) else image,
             confidence=sure,
-            probabilities=enlarge(score, size) if probabilities else None,
+            probabilities=score if probabilities else None,
         )
 
     def network_probabilities(self, images: Sequence[UInt8Array]) -> FloatArray:
-        """Probabilities `(N, K, h, w)` of pictures `(h, w, 3)` of one size, at that size."""
-        batch = np.stack(images)
+        """Probabilities `(N, K, h, w)` of pictures `(h, w, 3)` of one size, at that size.
+
+        With test-time augmentation they are the mean over its views.
+        """
+        return self.views.mean(self._probabilities, np.stack(images))
+
+    def _probabilities(self, batch: UInt8Array) -> FloatArray:
         logits = self.backend.logits(batch)
         expected = (len(batch), len(self.classes), *batch.shape[1:3])
         if logits.shape != expected:
             raise BackendError(f"the backend answered {logits.shape} where {expected} was expected")
         return softmax(logits)
 
-    def _sized(self, image: Input) -> UInt8Array:
+    def pieces(self, source: RowSource, *, from_row: int = 0) -> Iterator[Piece]:
+        """A picture of any size in tiles: finished parts of its probabilities; see `Tiling.pieces`."""
+        # As many tiles at a time as make the pixels of a usual batch, so that memory is what a batch takes.
+        height, width = self.size_policy.size
+        count = max(1, self.batch_size * height * width // self.config.tile**2)
+        tiling = Tiling(self.config, len(self.classes), min(count, self.batch_size), self.at_once)
+        return tiling.pieces(source, self.refined_probabilities, from_row=from_row)
+
+    def refined_probabilities(self, images: Sequence[UInt8Array]) -> FloatArray:
+        """`network_probabilities`, refined where the config says so."""
+        scores = self.network_probabilities(images)
+        refinement = self._refinement
+        if refinement is None:
+            return scores
+        return np.stack([refinement.refine(s, image) for s, image in zip(scores, images, strict=True)])
+
+    def _tiled_scores(self, image: UInt8Array) -> FloatArray:
+        check_room(len(self.classes), _own_size(image))
+        return whole_scores(self.pieces(ArraySource(image)), (len(self.classes), *image.shape[:2]))
+
+    def _tiled(self, image: UInt8Array, *, confidence: bool, probabilities: bool) -> Segmentation:
+        scores = self._tiled_scores(image) if probabilities else None
+        pieces = self.pieces(ArraySource(image)) if scores is None else [Piece(0, 0, scores)]
+        labels, sure = np.empty(image.shape[:2], np.uint8), None
+        if confidence:
+            sure = np.empty(image.shape[:2], np.float32)
+        for piece in pieces:
+            part = piece.within
+            labels[part], best = decide(piece.scores, piece.size, confidence=confidence)
+            if sure is not None:
+                sure[part] = best
+        return Segmentation(
+            labels=labels, classes=self.classes, image=image, confidence=sure, probabilities=scores
+        )
+
+    def _way_of(self, image: Input) -> Way:
+        """How a picture meets the network: of a `Sized` one that is settled."""
+        if isinstance(image, Sized):
+            return Way("resize", "it was decoded so")
+        return self.way(_own_size(image))
+
+    def _sized(self, image: Input, way: Way) -> UInt8Array:
         if isinstance(image, Sized):
             return image.network
-        return resize_picture(image, self.size_policy.size) if self.size_policy.mode == "resize" else image
+        return resize_picture(image, self.size_policy.size) if way.mode == "resize" else image
 
-    def _batches(self, images: Iterable[Input]) -> Iterator[list[Input]]:
+    def _batches(self, images: Iterable[Input]) -> Iterator[_Batch]:
         """Groups of at most `batch_size` neighbours that the network can take together."""
         batch: list[Input] = []
+        way, size = None, None
         for image in images:
-            together = (
-                self.size_policy.mode == "resize" or not batch or _own_size(batch[0]) == _own_size(image)
-            )
-            if batch and (len(batch) == self.batch_size or not together):
-                yield batch
+            its_way = self._way_of(image)
+            its_size = self.size_policy.size if its_way.mode == "resize" else _own_size(image)
+            alone = its_way.mode == "tile" or (way, size) != (its_way, its_size)
+            if way is not None and (len(batch) == self.batch_size or alone):
+                yield _Batch(batch, way)
                 batch = []
+            way, size = its_way, its_size
             batch.append(image)
-        if batch:
-            yield batch
+        if way is not None:
+            yield _Batch(batch, way)
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Pictures that the network can take together."""
+
+    images: list[Input]
+    way: Way
+
+
+def _whole(image: Input) -> UInt8Array:
+    """The picture at its own size."""
+    if not isinstance(image, Sized):
+        return image
+    if image.image is None:
+        raise ConfigError("this needs the picture at its own size: read it with `read_input(whole=True)`")
+    return image.image
 
 
 def _own_size(image: Input) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from pixelwise.boundary_score import BoundaryScores
 from pixelwise.metrics import Metrics
 
 _WIDE = 12
@@ -42,6 +43,20 @@ def metrics_table(metrics: Metrics) -> RenderableType:
         style = "dim" if name in metrics.absent else ""
         table.add_row(escape(name), *(percent(share) for share in shares), style=style)
     return Group(table, _summary(metrics), Text(metrics.rule, style="dim"))
+
+
+def boundary_table(scores: BoundaryScores) -> RenderableType:
+    """Per-class boundary figures in percent, the mean below, and the rule that they follow."""
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True)
+    table.add_column("boundary of", footer="mean", no_wrap=True, overflow="ellipsis", min_width=8)
+    mean = "" if scores.mean_f_score is None else percent(scores.mean_f_score)
+    for name, footer in (("F", mean), ("precision", ""), ("recall", "")):
+        table.add_column(name, footer=footer, justify="right")
+    for name, *shares in zip(scores.classes, scores.f_score, scores.precision, scores.recall, strict=True):
+        style = "dim" if name in scores.absent else ""
+        table.add_row(escape(name), *(percent(share) for share in shares), style=style)
+    rule = f"Within {100 * scores.tolerance:.2f}% of each picture's diagonal. {scores.rule}"
+    return Group(table, Text(rule, style="dim"))
 
 
 def confusion_table(metrics: Metrics) -> RenderableType:

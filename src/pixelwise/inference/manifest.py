@@ -1,0 +1,177 @@
+"""What is done of a long job: one line of JSON for each photo, with checksums, so that it can go on.
+
+The first line says what the job is: model, settings, outputs. Knows no network; a name in the file is never
+opened, only compared with what would be written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pixelwise.errors import DataError
+from pixelwise.files import write_whole
+
+NAME = "manifest.jsonl"
+"""Of the file, in the folder of the results."""
+
+_CHUNK = 1 << 20
+_LONGEST_LINE = 1 << 20
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """A photo that is done.
+
+    Attributes:
+        photo: Its path, as it was given.
+        checksum: SHA-256 of its bytes.
+        files: Path of each result, relative to the folder of the results, by kind, e.g. `mask`.
+        checksums: SHA-256 of each of them, by kind.
+        area: The share of the photo that each class covers.
+    """
+
+    photo: str
+    checksum: str
+    files: Mapping[str, str]
+    checksums: Mapping[str, str]
+    area: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "photo": self.photo,
+            "sha256": self.checksum,
+            "files": dict(self.files),
+            "files_sha256": dict(self.checksums),
+            "area": dict(self.area),
+        }
+
+    @staticmethod
+    def from_json(value: Any) -> Record | None:
+        """What `to_json` gave; None for anything else."""
+        try:
+            return Record(
+                photo=str(value["photo"]),
+                checksum=str(value["sha256"]),
+                files={str(kind): str(path) for kind, path in value["files"].items()},
+                checksums={str(kind): str(sum_) for kind, sum_ in value["files_sha256"].items()},
+                area={str(name): float(share) for name, share in value["area"].items()},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            return None
+
+
+class Manifest:
+    """The record of a job, in the folder of its results.
+
+    Args:
+        folder: Of the results.
+        job: What decides the results besides the photos: plain JSON values. A job that goes on must be the
+            same.
+        resume: Go on with what is there; else begin anew.
+
+    Raises:
+        DataError: The job that is there is another one, or the file cannot be written.
+    """
+
+    def __init__(self, folder: Path, job: Mapping[str, Any], *, resume: bool) -> None:
+        self._folder, self._path = folder, folder / NAME
+        self._before = _read(self._path, job) if resume else {}
+        header = json.dumps({"pixelwise_manifest": _FORMAT, "job": job}, ensure_ascii=False)
+        lines = [json.dumps(record.to_json(), ensure_ascii=False) for record in self._before.values()]
+        # Written anew, without a line that a crash cut.
+        write_whole(self._path, "".join(f"{line}\n" for line in [header, *lines]).encode())
+        try:
+            self._file = self._path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+
+    def add(self, record: Record) -> None:
+        """Writes down that a photo is done; its results must be there already.
+
+        Raises:
+            DataError: The disk is full.
+        """
+        try:
+            self._file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+
+    def done(self, photo: str, checksum: str, files: Mapping[str, str]) -> Record | None:
+        """The record of a photo, where it has not changed and all its results are as they were written.
+
+        Args:
+            photo: Its path.
+            checksum: Of its bytes now.
+            files: The results that are wanted, by kind, relative to the folder.
+        """
+        record = self._before.get(photo)
+        if record is None or record.checksum != checksum or dict(record.files) != dict(files):
+            return None
+        for kind, path in files.items():
+            found = self._folder / path
+            if not found.is_file() or checksum_of(found) != record.checksums.get(kind):
+                return None
+        return record
+
+    def close(self) -> None:
+        """Nothing is added any more."""
+        self._file.close()
+
+
+def checksum_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read(path: Path, job: Mapping[str, Any]) -> dict[str, Record]:
+    """The records by photo; none where there is no manifest."""
+    if not path.is_file():
+        return {}
+    found: dict[str, Record] = {}
+    with path.open(encoding="utf-8", errors="replace") as file:
+        _check_job(path, _parsed(file.readline(_LONGEST_LINE)), job)
+        while line := file.readline(_LONGEST_LINE):
+            record = Record.from_json(_parsed(line))
+            if record is not None:
+                found[record.photo] = record
+    return found
+
+
+def _parsed(line: str) -> Any:
+    """The value of a line; None where a crash cut it, or something else wrote it."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _check_job(path: Path, header: Any, job: Mapping[str, Any]) -> None:
+    before = cast("dict[str, Any]", header).get("job") if isinstance(header, dict) else None
+    if not isinstance(before, dict):
+        raise DataError(f"{path} is no manifest of pixelwise: remove it, or take another folder with --out")
+    before = cast("dict[str, Any]", before)
+    now = json.loads(json.dumps(job))
+    differing = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    if differing:
+        raise DataError(
+            f"{path.parent} was begun with another {', '.join(differing)}: its results and these would not be "
+            "alike. Take another folder with --out, or leave out --resume and begin anew"
+        )
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path} cannot be written ({error.strerror or error}): make room, and go on with --resume"
+    )

@@ -1,0 +1,52 @@
+"""What a network gets of a photo: the photo as it is, resized, or in tiles. Knows sizes only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pixelwise.config.predict import PredictConfig
+from pixelwise.types import SizePolicy, size_text
+
+NATIVE_PIXELS = 1 << 22
+"""The largest picture that `auto` gives a network at once: 4 megapixels.
+
+A fixed number and not one of free memory, so that every machine answers the same. What a network keeps at a
+time is a few hundred bytes to some kilobytes a pixel.
+"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How one photo meets the network.
+
+    Attributes:
+        mode: `native`, `resize` or `tile`.
+        why: In words, after "because".
+    """
+
+    mode: Literal["native", "resize", "tile"]
+    why: str
+
+
+def choose_way(
+    size: tuple[int, int], policy: SizePolicy, config: PredictConfig, *, streamed: bool = False
+) -> Way:
+    """The way of a photo.
+
+    Args:
+        size: `(height, width)` of the photo.
+        policy: Of the model.
+        config: What was asked for.
+        streamed: Whether it is read a few rows at a time: it is too large to be held, or its pixels have a
+            size on the ground.
+    """
+    if config.sizing != "auto":
+        return Way(config.sizing, "that was asked for")
+    if streamed:
+        return Way("tile", "it has coordinates, or more pixels than can be held")
+    if policy.mode == "resize":
+        return Way("resize", f"the model was trained on photos brought to {size_text(policy.size)}")
+    if size[0] * size[1] > NATIVE_PIXELS:
+        return Way("tile", f"it has more than {NATIVE_PIXELS >> 20} megapixels")
+    return Way("native", "the model was trained on photos as they are")
