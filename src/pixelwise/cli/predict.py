@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pixelwise.cli.terminal import Display
     from pixelwise.inference import Input
     from pixelwise.inference.photos import Photo
+    from pixelwise.segmentation import Segmentation
     from pixelwise.segmenter import Segmenter
-    from pixelwise.types import Segmentation
 
 
 OVERVIEW = 6

@@ -16,7 +16,8 @@ from pixelwise.data.ahead import in_order
 from pixelwise.data.resize import resize_picture
 from pixelwise.errors import BackendError
 from pixelwise.inference.enlarge import decide, enlarge
-from pixelwise.types import Classes, Segmentation, SizePolicy
+from pixelwise.segmentation import Segmentation
+from pixelwise.types import Classes, SizePolicy
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
