@@ -1,14 +1,13 @@
-"""Classes, samples, segmentations: checked when made."""
+"""Classes and samples: checked when made."""
 
 import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from pixelwise.drawing import default_colours
-from pixelwise.errors import ConfigError, DataError, PixelwiseError
-from pixelwise.types import Classes, Sample, Segmentation, size_text
+from pixelwise.errors import ConfigError, DataError
+from pixelwise.types import Classes, Sample, size_text
 
 TWO = Classes(("pet", "ground"), ((200, 0, 0), (0, 100, 0)))
 
@@ -80,50 +79,6 @@ class TestSample:
     def test_what_does_not_fit(self, image, mask, message):
         with pytest.raises(DataError, match=message):
             Sample("cat", image, mask)
-
-
-class TestSegmentation:
-    def test_area_by_hand(self):
-        ids = np.array([[0, 0, 0, 1], [255, 255, 255, 255]], np.uint8)
-        # Four pixels count: three pet, one ground.
-        assert Segmentation(ids, TWO).area() == {"pet": 0.75, "ground": 0.25}
-        assert Segmentation(labels(value=255), TWO).area() == {"pet": 0.0, "ground": 0.0}
-
-    def test_save_and_read_again(self, tmp_path):
-        ids = np.random.default_rng(0).integers(0, 2, (61, 83), dtype=np.uint8)
-        ids[0, 0] = 255
-        path = Segmentation(ids, TWO).save(tmp_path / "mask.png")
-        with Image.open(path) as read:
-            assert read.mode == "P"
-            np.testing.assert_array_equal(np.asarray(read), ids)
-
-    def test_overlay(self):
-        segmentation = Segmentation(labels(), TWO, image=picture())
-        bare = segmentation.overlay(opacity=0.25, legend=False)
-        assert bare.size == (6, 4)
-        assert bare.getpixel((0, 0)) == (125, 75, 75)  # 0.75 * 100 + 0.25 * (200, 0, 0)
-        with_legend = segmentation.overlay(opacity=0.25)
-        assert with_legend.getpixel((0, 0)) == (125, 75, 75)
-        assert with_legend.height > 4
-        found = {colour for _, colour in with_legend.getcolors(1 << 16)}
-        assert (200, 0, 0) in found
-        assert (0, 100, 0) not in found  # what does not occur is not in the legend
-
-    def test_overlay_without_the_photo(self):
-        with pytest.raises(PixelwiseError, match="needs the photo"):
-            Segmentation(labels(), TWO).overlay()
-
-    @pytest.mark.parametrize(
-        "extra",
-        [
-            {"image": picture(6, 4)},
-            {"confidence": np.zeros((6, 4), np.float32)},
-            {"probabilities": np.zeros((3, 4, 6), np.float32)},
-        ],
-    )
-    def test_parts_must_fit(self, extra):
-        with pytest.raises(DataError, match="must have shape"):
-            Segmentation(labels(), TWO, **extra)
 
 
 def test_size_text_is_width_times_height():

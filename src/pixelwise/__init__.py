@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from pixelwise.errors import BackendError, ConfigError, DataError, ModelFileError, PixelwiseError
     from pixelwise.loading import evaluate, load
     from pixelwise.models import build_model
+    from pixelwise.segmentation import Segmentation
     from pixelwise.segmenter import Segmenter
     from pixelwise.training import Run, train
     from pixelwise.training.tuning import Tuning, tune
-    from pixelwise.types import Classes, Sample, Segmentation
+    from pixelwise.types import Classes, Sample
 
 __version__ = "0.1.0"
 
@@ -32,7 +33,7 @@ _HOME = {
     "PredictConfig": "pixelwise.config",
     "Run": "pixelwise.training",
     "Sample": "pixelwise.types",
-    "Segmentation": "pixelwise.types",
+    "Segmentation": "pixelwise.segmentation",
     "Segmenter": "pixelwise.segmenter",
     "TrainConfig": "pixelwise.config",
     "Tuning": "pixelwise.training.tuning",

@@ -20,7 +20,8 @@ from pixelwise.data.resize import resize_mask, resize_picture
 from pixelwise.errors import DataError
 from pixelwise.inference import Input, Predictor, Sized
 from pixelwise.metrics import ConfusionMatrix, Metrics, scores
-from pixelwise.types import Classes, Sample, Segmentation, UInt8Array
+from pixelwise.segmentation import Segmentation
+from pixelwise.types import Classes, Sample, UInt8Array
 
 Resolution = Literal["photo", "network"]
 Truth = TypeVar("Truth")

@@ -17,7 +17,8 @@ from pixelwise.errors import BackendError, DataError
 from pixelwise.fastest import Choice
 from pixelwise.header import Answer, ModelHeader, form_of
 from pixelwise.inference import Predictor, read_input
-from pixelwise.types import Classes, Segmentation
+from pixelwise.segmentation import Segmentation
+from pixelwise.types import Classes
 
 if TYPE_CHECKING:
     import torch

@@ -1,24 +1,22 @@
-"""What travels between the parts: the classes, a labelled picture, and a segmented one.
+"""What travels between the parts: the classes, a labelled picture, and how large a network takes it.
 
-NumPy and Pillow only; checked when made, so that whoever receives one need not check again.
+NumPy only; checked when made, so that whoever receives one need not check again.
 Knows no file format, no network and no metric.
 """
 
 from __future__ import annotations
 
-import zlib
+import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from pixelwise import drawing
 from pixelwise.drawing import IGNORE, Colour
-from pixelwise.errors import ConfigError, DataError, PixelwiseError
+from pixelwise.errors import ConfigError, DataError
 
 MAX_CLASSES = 255
 """Train ids are uint8 and 255 means ignore, so 0..254 are left for classes."""
@@ -62,6 +60,19 @@ class Classes:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def id_of(self, name: str) -> int:
+        """The train id of a class.
+
+        Raises:
+            ConfigError: There is none of that name; the message has the names, and the nearest first.
+        """
+        if name not in self.names:
+            near = difflib.get_close_matches(name, self.names, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            shown = ", ".join(self.names[:12]) + (", …" if len(self) > 12 else "")
+            raise ConfigError(f"there is no class {name!r}: {hint}There are {shown}")
+        return self.names.index(name)
 
     def to_json(self) -> dict[str, object]:
         """A plain dict for a JSON header: `{"names": […], "colours": [[r, g, b], …]}`."""
@@ -124,91 +135,11 @@ class Sample:
     mask: UInt8Array
 
     def __post_init__(self) -> None:
-        _check_picture(self.image, self.name)
-        _check_labels(self.mask, self.name)
+        check_picture(self.image, self.name)
+        check_labels(self.mask, self.name)
         if self.image.shape[:2] != self.mask.shape:
             picture, mask = size_text(self.image.shape), size_text(self.mask.shape)
             raise DataError(f"{self.name}: the picture is {picture} but its mask {mask}")
-
-
-@dataclass(frozen=True, eq=False)
-class Segmentation:
-    """A picture whose every pixel has a class.
-
-    Attributes:
-        labels: `(H, W) uint8` train ids, at the photo's own size.
-        classes: What the ids mean.
-        image: The photo, `(H, W, 3) uint8` RGB, where it was kept.
-        confidence: `(H, W) float32` in 0..1, the probability of the class that won.
-        probabilities: `(K, H, W) float32` in 0..1, summing to one over K, where they were asked for.
-    """
-
-    labels: UInt8Array
-    classes: Classes
-    image: UInt8Array | None = field(default=None, repr=False)
-    confidence: FloatArray | None = field(default=None, repr=False)
-    probabilities: FloatArray | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        _check_labels(self.labels, "segmentation")
-        size = self.labels.shape
-        if self.image is not None:
-            _check_picture(self.image, "segmentation")
-        for name, array, expected in (
-            ("image", self.image, (*size, 3)),
-            ("confidence", self.confidence, size),
-            ("probabilities", self.probabilities, (len(self.classes), *size)),
-        ):
-            if array is not None and array.shape != expected:
-                raise DataError(f"{name} of a segmentation must have shape {expected}, got {array.shape}")
-
-    def area(self) -> dict[str, float]:
-        """The share of the picture that each class covers, in 0..1; ignored pixels count for nothing."""
-        # Pillow's histogram takes half the time of NumPy's bincount, which widens the labels to 64 bits.
-        counts = Image.fromarray(np.ascontiguousarray(self.labels)).histogram()[: len(self.classes)]
-        total = sum(counts)
-        return {
-            name: (n / total if total else 0.0) for name, n in zip(self.classes.names, counts, strict=True)
-        }
-
-    def mask(self) -> Image.Image:
-        """The label picture: palette PNG material whose pixel values are the train ids."""
-        return drawing.palette_image(self.labels, self.classes.colours)
-
-    def overlay(self, *, opacity: float = 0.45, legend: bool = True) -> Image.Image:
-        """The photo with the class colours over it, as an RGB picture.
-
-        Args:
-            opacity: 0 shows the photo alone, 1 the colours alone.
-            legend: Adds a strip below with the classes that occur and the share of each.
-
-        Raises:
-            PixelwiseError: The photo was not kept, so there is nothing to lay the colours over.
-        """
-        if self.image is None:
-            raise PixelwiseError(
-                "an overlay needs the photo: segmentations made without it have only .mask()"
-            )
-        picture = Image.fromarray(
-            drawing.blend(self.image, self.labels, self.classes.colours, opacity=opacity)
-        )
-        if not legend:
-            return picture
-        shares = self.area()
-        entries = [
-            (f"{name} {100 * shares[name]:.1f}%", colour)
-            for name, colour in zip(self.classes.names, self.classes.colours, strict=True)
-            if shares[name] > 0
-        ]
-        return drawing.below(picture, drawing.legend(entries, width=max(picture.width, 160)))
-
-    def save(self, path: Path | str) -> Path:
-        """Writes `.mask()` as a palette PNG and returns the path."""
-        target = Path(path)
-        # Label maps are runs: zlib that looks for nothing else takes a third of its usual time, for a fifth
-        # more bytes.
-        self.mask().save(target, format="PNG", compress_level=3, compress_type=zlib.Z_RLE)
-        return target
 
 
 def size_text(shape: Sequence[int]) -> str:
@@ -216,14 +147,25 @@ def size_text(shape: Sequence[int]) -> str:
     return f"{shape[1]}x{shape[0]}"
 
 
-def _check_picture(image: UInt8Array, name: str) -> None:
+def check_picture(image: UInt8Array, name: str) -> None:
+    """Raises `DataError`, which begins with `name`, unless it is `(H, W, 3) uint8` with pixels."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise DataError(f"{name}: a picture must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
 
 
-def _check_labels(labels: UInt8Array, name: str) -> None:
+def check_labels(labels: UInt8Array, name: str) -> None:
+    """Raises `DataError`, which begins with `name`, unless they are `(H, W) uint8` with pixels."""
     if labels.dtype != np.uint8 or labels.ndim != 2 or 0 in labels.shape:
         raise DataError(f"{name}: labels must be (H, W) uint8, got {labels.shape} {labels.dtype}")
 
 
-__all__ = ["IGNORE", "MAX_CLASSES", "Classes", "Sample", "Segmentation", "SizePolicy", "size_text"]
+__all__ = [
+    "IGNORE",
+    "MAX_CLASSES",
+    "Classes",
+    "Sample",
+    "SizePolicy",
+    "check_labels",
+    "check_picture",
+    "size_text",
+]

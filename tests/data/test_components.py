@@ -45,7 +45,7 @@ def flood(mask: Mask) -> list[tuple[int, int, int, int]]:
 
 def found(mask: Mask) -> list[tuple[int, int, int, int]]:
     pieces = connected_components(mask)
-    first = np.unique(pieces.numbers, return_index=True)[1]
+    first = np.unique(pieces.numbers(), return_index=True)[1]
     columns = (first, pieces.labels, pieces.areas, pieces.boundaries)
     return [tuple(int(v) for v in row) for row in zip(*columns, strict=True)]
 

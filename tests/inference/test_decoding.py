@@ -61,7 +61,7 @@ def test_every_way_gives_the_network_the_same(photos: Path, decoding: Literal["w
     evaluate(predictor, reader, range(3))
     evaluate(predictor, reader, range(3), resolution="network")
     sheets = list(predictions(predictor, reader, range(3)))
-    results = [predictor.predict(read_input(path, policy)) for path in paths]
+    results = [predictor.predict(read_input(path, predictor)) for path in paths]
     assert len(backend.seen) == 12
     for number, seen in enumerate(backend.seen):
         assert np.array_equal(seen, expected[number % 3])

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 _Ids = npt.NDArray[np.int64]
+_Runs = npt.NDArray[np.int32 | np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +23,23 @@ class Components:
         labels: `(n,) uint8` the id of each piece's pixels.
         areas: `(n,) int64` its pixels.
         boundaries: `(n,) int64` sides of its pixels that lie on its border; the map's edge is a border too.
-        numbers: `(H, W) int64` which piece each pixel belongs to.
+        firsts: `(r,) int64` where each run begins, counted row by row; no run goes on into the next row.
+        lengths: `(r,) int64` its pixels.
+        pieces: `(r,) int64` which piece it belongs to.
+        size: `(height, width)` of the map.
     """
 
     labels: npt.NDArray[np.uint8]
     areas: _Ids
     boundaries: _Ids
-    numbers: _Ids
+    firsts: _Ids
+    lengths: _Ids
+    pieces: _Ids
+    size: tuple[int, int]
+
+    def numbers(self) -> _Ids:
+        """`(H, W)` which piece each pixel belongs to."""
+        return np.reshape(np.repeat(self.pieces, self.lengths), self.size)
 
     def breadths(self) -> npt.NDArray[np.float64]:
         """`(n,)` 4 area / boundary, in pixels: a square's side, and up to twice the thickness of a bar.
@@ -42,30 +53,33 @@ class Components:
 def connected_components(mask: npt.NDArray[np.uint8]) -> Components:
     """The pieces of `(H, W)` ids: pixels of one id that touch at a side or at a corner.
 
-    Touching corners count, so that a thin slanted line is one piece and not one for each step.
+    Touching corners count, so that a thin slanted line is one piece and not one for each step. Takes about
+    10 bytes of memory a pixel, and up to 100 more a run.
     """
     height, width = mask.shape
     starts = np.ones(mask.shape, np.bool_)
     starts[:, 1:] = mask[:, 1:] != mask[:, :-1]
-    runs = np.reshape(np.cumsum(starts.ravel(), dtype=np.int64), mask.shape) - 1
-    first = np.flatnonzero(starts.ravel())
-    lengths = np.diff(first, append=height * width)
-    roots = _join(len(first), *_touching(mask, runs, starts))
+    counted = np.cumsum(starts.ravel(), dtype=np.int32 if mask.size < 1 << 31 else np.int64)
+    runs: _Runs = np.reshape(counted, mask.shape)
+    runs -= 1
+    firsts = np.flatnonzero(starts.ravel())
+    lengths = np.diff(firsts, append=height * width)
+    roots = _join(len(firsts), *_touching(mask, runs, starts))
     # The root of a piece is its first run, so numbering the roots in order numbers pieces by first pixel.
     is_root = roots == np.arange(len(roots))
-    piece = (np.cumsum(is_root) - 1)[roots]
+    pieces = (np.cumsum(is_root) - 1)[roots]
     count = int(is_root.sum())
-    areas = np.bincount(piece, lengths, minlength=count).astype(np.int64)
+    areas = np.bincount(pieces, lengths, minlength=count).astype(np.int64)
     # Each run has two ends; a pixel whose neighbour above or below is another id, or none, has a side there.
-    sides = 2 * np.bincount(piece, minlength=count)
-    numbers = piece[runs]
+    sides = 2 * np.bincount(pieces, minlength=count)
     differs = mask[1:] != mask[:-1]
-    for row in (numbers[0], numbers[-1], numbers[:-1][differs], numbers[1:][differs]):
-        sides += np.bincount(row, minlength=count)
-    return Components(mask.ravel()[first[is_root]], areas, sides.astype(np.int64), numbers)
+    for row in (runs[0], runs[-1], runs[:-1][differs], runs[1:][differs]):
+        sides += np.bincount(pieces[row], minlength=count)
+    labels = mask.ravel()[firsts[is_root]]
+    return Components(labels, areas, sides.astype(np.int64), firsts, lengths, pieces, (height, width))
 
 
-def _touching(mask: npt.NDArray[np.uint8], runs: _Ids, starts: npt.NDArray[np.bool_]) -> tuple[_Ids, _Ids]:
+def _touching(mask: npt.NDArray[np.uint8], runs: _Runs, starts: npt.NDArray[np.bool_]) -> tuple[_Runs, _Runs]:
     """Pairs of runs of one id in neighbouring rows that touch; a pair may come more than once."""
     above, below = mask[:-1], mask[1:]
     same = above == below
@@ -81,7 +95,7 @@ def _touching(mask: npt.NDArray[np.uint8], runs: _Ids, starts: npt.NDArray[np.bo
     )
 
 
-def _join(count: int, a: _Ids, b: _Ids) -> _Ids:
+def _join(count: int, a: _Runs, b: _Runs) -> _Ids:
     """The smallest member of each of `count` nodes' set, when the nodes `a[i]` and `b[i]` are joined.
 
     Union-find for all pairs at once: every root that is joined to a smaller one is hung below the smallest of

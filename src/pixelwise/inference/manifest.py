@@ -166,8 +166,8 @@ def _check_job(path: Path, header: Any, job: Mapping[str, Any]) -> None:
     differing = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     if differing:
         raise DataError(
-            f"{path.parent} was begun with another {', '.join(differing)}: its results and these would not be "
-            "alike. Take another folder with --out, or leave out --resume and begin anew"
+            f"{path.parent} was begun with another {', '.join(differing)}, so its results and these would not "
+            "be alike: take another folder with --out, or leave out --resume and begin anew"
         )
 
 

@@ -25,7 +25,8 @@ from pixelwise.inference.refine import REFINEMENTS, decide_refined
 from pixelwise.inference.sizing import Way, choose_way
 from pixelwise.inference.tiled import Tiling
 from pixelwise.inference.views import Views
-from pixelwise.types import Classes, Segmentation, SizePolicy
+from pixelwise.segmentation import Segmentation
+from pixelwise.types import Classes, SizePolicy
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]

@@ -68,7 +68,8 @@ class SeamError:
         if not self.compared:
             return "seam error not measured: nothing was left to compare"
         where = "the whole picture" if self.whole else f"{self.compared / 1e6:.1f} megapixels of it"
-        return f"seam error {100 * self.share:.3f}%: pixels whose class differs from the untiled answer, over {where}"
+        what = "pixels whose class differs from the untiled answer"
+        return f"seam error {100 * self.share:.3f}%: {what}, over {where}"
 
 
 def seam_windows(

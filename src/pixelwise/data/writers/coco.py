@@ -2,13 +2,14 @@
 
 Each class of a picture is one annotation, as compressed run lengths, which are exact. Pixels without an
 annotation are the background, where the classes have one; where they have none, or where a picture has
-ignored pixels, a category `__ignore__` says so. Knows this layout; the samples come from `convert`.
+ignored pixels, a category `__ignore__` says so. Knows this layout; the samples come from `convert`, or from
+whoever predicted them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -36,26 +37,22 @@ class CocoWriter:
     def __init__(self, root: Path, classes: Classes, with_splits: bool) -> None:
         self._root, self._classes = root, classes
         self._documents: dict[str, _Document] = {}
-        self._background = next((i for i, name in enumerate(classes.names) if is_background(name)), None)
 
     def picture_path(self, name: str, split: str, ending: str) -> Path:
         """All pictures lie in one folder."""
         return self._root / "images" / f"{name}{ending}"
 
     def add(self, name: str, split: str, picture: Path, mask: npt.NDArray[np.uint8]) -> None:
-        """An annotation for each class but the background, and one for ignored pixels."""
+        """The picture and its annotations."""
         document = self._documents.setdefault(split, _Document())
-        height, width = mask.shape
         number = len(document.images) + 1
-        document.images.append({"id": number, "file_name": picture.name, "height": height, "width": width})
-        unlabelled = self._background if self._background is not None else IGNORE
+        document.images.append(coco_image(number, picture.name, mask))
         with self._lines(split).open("a", encoding="utf-8") as file:
-            for value in np.unique(mask).tolist():
-                if value != unlabelled:
-                    document.annotations += 1
-                    category = 0 if value == IGNORE else value + 1
-                    annotation = _annotation(document.annotations, number, category, mask == value)
-                    file.write((",\n" if document.annotations > 1 else "") + json.dumps(annotation))
+            for annotation in coco_annotations(
+                mask, self._classes, image=number, first=document.annotations + 1
+            ):
+                document.annotations += 1
+                file.write((",\n" if document.annotations > 1 else "") + json.dumps(annotation))
 
     def finish(self, splits: Mapping[str, Sequence[str]]) -> None:
         """Puts each split's json together, annotation by annotation."""
@@ -64,8 +61,7 @@ class CocoWriter:
             target.parent.mkdir(parents=True, exist_ok=True)
             lines = self._lines(split)
             with target.open("w", encoding="utf-8") as file:
-                head = {"info": {"description": "written by pixelwise"}, "categories": self._categories()}
-                file.write(json.dumps(head, ensure_ascii=False)[:-1])
+                file.write(json.dumps(coco_head(self._classes), ensure_ascii=False)[:-1])
                 file.write(',\n"images": ' + json.dumps(document.images, ensure_ascii=False))
                 file.write(',\n"annotations": [')
                 _append(lines, file)
@@ -75,12 +71,37 @@ class CocoWriter:
     def _lines(self, split: str) -> Path:
         return self._root / f".annotations_{split or 'default'}"
 
-    def _categories(self) -> list[dict[str, Any]]:
-        known = [
-            {"id": i + 1, "name": name, "supercategory": "", "color": list(colour)}
-            for i, (name, colour) in enumerate(zip(self._classes.names, self._classes.colours, strict=True))
-        ]
-        return [{"id": 0, "name": IGNORE_CATEGORY, "supercategory": "", "color": [0, 0, 0]}, *known]
+
+def coco_head(classes: Classes) -> dict[str, Any]:
+    """What a json begins with: the categories, number 0 being the ignored pixels and 1 the first class."""
+    known = [
+        {"id": i + 1, "name": name, "supercategory": "", "color": list(colour)}
+        for i, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
+    ]
+    ignored = {"id": 0, "name": IGNORE_CATEGORY, "supercategory": "", "color": [0, 0, 0]}
+    return {"info": {"description": "written by pixelwise"}, "categories": [ignored, *known]}
+
+
+def coco_image(number: int, name: str, mask: npt.NDArray[np.uint8]) -> dict[str, Any]:
+    """What a json says of the picture of a mask `(H, W)`."""
+    return {"id": number, "file_name": name, "height": mask.shape[0], "width": mask.shape[1]}
+
+
+def coco_annotations(
+    mask: npt.NDArray[np.uint8], classes: Classes, *, image: int, first: int
+) -> Iterator[dict[str, Any]]:
+    """One annotation for each class that occurs, but for the background, and one for ignored pixels.
+
+    Args:
+        mask: `(H, W)` train ids, 255 = ignore.
+        classes: Their names; where none is the background, it is ignored pixels that have no annotation.
+        image: The picture's number.
+        first: The first annotation's number; the others count on from it.
+    """
+    unlabelled = next((i for i, name in enumerate(classes.names) if is_background(name)), IGNORE)
+    values = (value for value in np.unique(mask).tolist() if value != unlabelled)
+    for number, value in enumerate(values, start=first):
+        yield _annotation(number, image, 0 if value == IGNORE else value + 1, mask == value)
 
 
 def _annotation(number: int, image: int, category: int, inside: npt.NDArray[np.bool_]) -> dict[str, Any]:

@@ -7,10 +7,13 @@ pixels; holes have none, since what lies in a hole is a region of its own that i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from pixelwise.data.writers.simplify import simplify
 
 _TOP, _RIGHT, _BOTTOM, _LEFT = range(4)
 
@@ -24,11 +27,54 @@ class Region:
         points: `(n, 2) int64` x, y of its border pixels in order; those on a straight line between others are
             left out. One point for a single pixel, two for a line.
         area: Pixels that the outline encloses, holes included.
+        deviation: The greatest distance in pixels from the outline to a point that was left out of it.
     """
 
     value: int
     points: npt.NDArray[np.int64]
     area: int
+    deviation: float = 0.0
+
+    def simplified(self, tolerance: float) -> Region:
+        """With fewer points, none of those left out farther than `tolerance` pixels from the outline."""
+        points, deviation = simplify(self.points, tolerance)
+        return replace(self, points=points, deviation=deviation)
+
+
+def drawn_regions(
+    mask: npt.NDArray[np.uint8], *, unlabelled: int, tolerance: float = 0.0, min_area: int = 1
+) -> list[Region]:
+    """The regions that make a mask `(H, W)` of a canvas full of `unlabelled`, in the order to draw them.
+
+    Those of `unlabelled` are among them only where something else was drawn over them.
+
+    Args:
+        mask: Ids.
+        unlabelled: What pixels are before anything is drawn.
+        tolerance: Outlines may be so many pixels off; with 0 the mask comes back to the pixel.
+        min_area: Regions that enclose fewer pixels are left out: they become what lies around them.
+    """
+    canvas = Image.new("L", (mask.shape[1], mask.shape[0]), unlabelled)
+    brush = ImageDraw.Draw(canvas)
+    drawn: list[Region] = []
+    for region in regions(mask):
+        if region.area < min_area:
+            break  # the largest come first
+        # An outline encloses another region whole or not at all, so that one pixel of it tells.
+        x, y = region.points[0].tolist()
+        if region.value != unlabelled or canvas.getpixel((x, y)) != unlabelled:
+            fill_outline(brush, region.points, region.value)
+            drawn.append(region.simplified(tolerance))
+    return drawn
+
+
+def fill_outline(brush: ImageDraw.ImageDraw, points: npt.NDArray[np.number], value: int) -> None:
+    """Draws what an outline encloses, its border pixels too; points `(n, 2)` x, y."""
+    corners = [(float(x), float(y)) for x, y in points.tolist()]
+    if len(corners) < 3:
+        brush.line([corners[0], corners[-1]], fill=value)
+    else:
+        brush.polygon(corners, fill=value, outline=value)
 
 
 def regions(mask: npt.NDArray[np.uint8]) -> list[Region]:
@@ -50,11 +96,10 @@ def _of_value(inside: npt.NDArray[np.bool_], value: int) -> list[Region]:
     width = padded.shape[1]
     flat = padded.ravel()
     steps = (-width, 1, width, -1)  # to the neighbour beyond the top, right, bottom and left side
-    pixels = np.flatnonzero(flat)
     following: dict[int, int] = {}
     for side in (_TOP, _RIGHT, _BOTTOM, _LEFT):
         ahead = steps[(side + 1) % 4]
-        own = pixels[~flat[pixels + steps[side]]]
+        own = _bordering(flat, steps[side])
         blocked = ~flat[own + ahead]
         diagonal = flat[own + ahead + steps[side]]
         turned = np.where(
@@ -75,6 +120,13 @@ def _of_value(inside: npt.NDArray[np.bool_], value: int) -> list[Region]:
         if region is not None:
             found.append(region)
     return found
+
+
+def _bordering(flat: npt.NDArray[np.bool_], step: int) -> npt.NDArray[np.int64]:
+    """Places that are true while the one `step` further is not."""
+    if step < 0:
+        return np.flatnonzero(flat[-step:] & ~flat[:step]) - step
+    return np.flatnonzero(flat[:-step] & ~flat[step:])
 
 
 def _region(
