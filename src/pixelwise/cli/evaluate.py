@@ -136,12 +136,12 @@ def verdict(refine: str, plain: Evaluation, refined: Evaluation) -> str:
     """Whether refinement helps this model, in a sentence: mIoU must not fall, and boundary F must rise."""
     if plain.boundary is None or refined.boundary is None:
         raise ValueError("a verdict needs the boundaries of both")
-    before, after = plain.metrics.miou or 0.0, refined.metrics.miou or 0.0
-    f_before, f_after = plain.boundary.mean_f_score or 0.0, refined.boundary.mean_f_score or 0.0
-    figures = f"mIoU {100 * before:.2f} -> {100 * after:.2f}%, boundary F {100 * f_before:.2f} -> {100 * f_after:.2f}%"
+    before, after = 100 * (plain.metrics.miou or 0.0), 100 * (refined.metrics.miou or 0.0)
+    outline, outline_after = (100 * (scores.mean_f_score or 0.0) for scores in (plain.boundary, refined.boundary))
+    figures = f"mIoU {before:.2f} -> {after:.2f}%, boundary F {outline:.2f} -> {outline_after:.2f}%"
     if after < before:
         return f"--refine {refine} does harm here: {figures}. Leave it out"
-    if f_after <= f_before:
+    if outline_after <= outline:
         return f"--refine {refine} gains nothing here: {figures}. Leave it out"
     return f"--refine {refine} helps here: {figures}"
 
