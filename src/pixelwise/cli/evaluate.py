@@ -137,7 +137,9 @@ def verdict(refine: str, plain: Evaluation, refined: Evaluation) -> str:
     if plain.boundary is None or refined.boundary is None:
         raise ValueError("a verdict needs the boundaries of both")
     before, after = 100 * (plain.metrics.miou or 0.0), 100 * (refined.metrics.miou or 0.0)
-    outline, outline_after = (100 * (scores.mean_f_score or 0.0) for scores in (plain.boundary, refined.boundary))
+    outline, outline_after = (
+        100 * (scores.mean_f_score or 0.0) for scores in (plain.boundary, refined.boundary)
+    )
     figures = f"mIoU {before:.2f} -> {after:.2f}%, boundary F {outline:.2f} -> {outline_after:.2f}%"
     if after < before:
         return f"--refine {refine} does harm here: {figures}. Leave it out"

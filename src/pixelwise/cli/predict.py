@@ -138,6 +138,7 @@ class Predict:
             segmenter.predictor,
             outputs,
             manifest,
+            resume=self.resume,
             workers=self.config.workers,
             on_note=display.note,
             on_rows=display.work,

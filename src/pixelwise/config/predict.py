@@ -40,6 +40,11 @@ class PredictConfig:
     (scales) picture; several combine. What that costs is printed."""
     scales: tuple[float, ...] = (0.75, 1.0, 1.25)
     """With --tta scales: how large the picture is made for each answer."""
+    bands: tuple[int, int, int] | None = None
+    """Which bands of a GeoTIFF are red, green and blue, from 1 on; where not given, what the file says."""
+    value_range: tuple[float, float] | None = None
+    """The values of a GeoTIFF that become black and white, e.g. 0 3000; where not given 8 bits stay what they
+    are, and 16 bits lose their lower 8."""
     refine: Refinement = "none"
     """Draw the borders of masks along those of the photo: guided, a guided filter; crf, a fully connected
     CRF, slower. evaluate says whether it helps your model."""
@@ -51,6 +56,9 @@ class PredictConfig:
             f"{self.tile}: take 512",
         )
         require(0 <= self.overlap <= 0.75, f"overlap must lie in 0..0.75, got {self.overlap}")
+        require(self.bands is None or min(self.bands) >= 1, f"bands count from 1, got {self.bands}")
+        low, high = self.value_range or (0.0, 1.0)
+        require(low < high, f"value-range needs a lower and a higher number, got {low:g} {high:g}")
         require(bool(self.scales), "scales needs at least one number")
         for scale in self.scales:
             require(0.1 <= scale <= 4, f"a scale must lie in 0.1..4, got {scale}")

@@ -5,9 +5,10 @@ One photo that cannot be read is reported and the others go on. Knows no termina
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,18 @@ import numpy as np
 from PIL import Image
 
 from pixelwise.data.ahead import in_order
-from pixelwise.errors import DataError
+from pixelwise.data.raster import ArraySource, RasterSource, RowSource, goes_by_rows, sink_ending
+from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import replacing
 from pixelwise.inference.manifest import Manifest, Record, checksum_of
 from pixelwise.inference.photos import Photo, read_input
 from pixelwise.inference.predictor import Input, Predictor
+from pixelwise.inference.seams import measure_seams, seam_windows
+from pixelwise.inference.sizing import Way
+from pixelwise.inference.streamed import segment_file
+from pixelwise.progress import Progress
 from pixelwise.segmentation import Segmentation
+from pixelwise.types import size_text
 
 EASY_OUTLINE = 1.0
 """Pixels by which an outline for LabelMe may be off: a point for every pixel cannot be corrected by hand."""
@@ -117,21 +124,34 @@ class Outcome:
     skipped: bool = False
 
 
-@dataclass(frozen=True)
 class Job:
     """Photos to be segmented into files.
 
-    Attributes:
+    Args:
         predictor: Segments them.
         outputs: What is written.
         manifest: Where it is written down.
+        resume: Whether a picture that is written by rows goes on where it was stopped.
         workers: Threads that read, and as many that write.
+        on_note: Hears what people should know, e.g. how pictures are sized, and why.
+        on_rows: Hears how far a picture is that is written by rows: (its name, rows done, rows in all).
     """
 
-    predictor: Predictor
-    outputs: Outputs
-    manifest: Manifest
-    workers: int = 2
+    def __init__(
+        self,
+        predictor: Predictor,
+        outputs: Outputs,
+        manifest: Manifest,
+        *,
+        resume: bool = False,
+        workers: int = 2,
+        on_note: Callable[[str], None] = lambda text: None,
+        on_rows: Progress = lambda text, done, total: None,
+    ) -> None:
+        self.predictor, self.outputs, self.manifest = predictor, outputs, manifest
+        self.resume, self.workers = resume, workers
+        self._on_note, self._on_rows = on_note, on_rows
+        self._told: set[Way] = set()
 
     def run(self, photos: Sequence[Photo]) -> Iterator[Outcome]:
         """Segments them.
@@ -142,12 +162,60 @@ class Job:
         Raises:
             DataError: The results cannot be written. Those that were yielded are there.
         """
-        for outcome in in_order(self._written, self._segmented(photos), workers=self.workers):
-            if outcome[1] is not None:
-                self.manifest.add(outcome[1])
-            yield outcome[0]
+        for by_rows, some in itertools.groupby(photos, lambda photo: goes_by_rows(photo.path)):
+            if by_rows:
+                yield from map(self._by_rows, some)
+                continue
+            for outcome, record in in_order(self._written, self._segmented(some), workers=self.workers):
+                if record is not None:
+                    self.manifest.add(record)
+                yield outcome
 
-    def _segmented(self, photos: Sequence[Photo]) -> Iterator[_Segmented]:
+    def _by_rows(self, photo: Photo) -> Outcome:
+        """A picture that is read and written by rows: its label map, and an overview of it."""
+        config = self.predictor.config
+        try:
+            checksum = checksum_of(photo.path)
+            source = RasterSource(photo.path, bands=config.bands, value_range=config.value_range)
+            try:
+                outcome, record = self._from_source(photo, checksum, source)
+            finally:
+                source.close()
+        except (ConfigError, DataError) as error:
+            return Outcome(photo, error=str(error))
+        except OSError as error:
+            return Outcome(photo, error=f"{photo.path}: {error.strerror or error}")
+        if record is not None:
+            self.manifest.add(record)
+        return outcome
+
+    def _from_source(self, photo: Photo, checksum: str, source: RowSource) -> tuple[Outcome, Record | None]:
+        paths = {"mask": f"masks/{photo.name}{sink_ending(source)}"}
+        if self.outputs.overlays:
+            paths["overlay"] = f"overlays/{photo.name}.jpg"
+        files = {kind: self.outputs.folder / path for kind, path in paths.items()}
+        done = self.manifest.done(str(photo.path), checksum, paths)
+        if done is not None:
+            return Outcome(photo, files=files, area=done.area, skipped=True), None
+        written = segment_file(
+            self.predictor,
+            source,
+            files["mask"],
+            identity=f"{self.manifest.identity} {checksum}",
+            resume=self.resume,
+            on_rows=lambda rows, total: self._on_rows(f"rows of {photo.name}", rows, total),
+            on_note=lambda text: self._on_note(f"{photo.name}: {text}"),
+        )
+        if written.seams is not None:
+            self._on_note(f"{photo.name}: {written.seams}")
+        if self.outputs.overlays:
+            with replacing(files["overlay"]) as temporary:
+                written.overview.overlay().save(temporary, quality=92)
+        checksums = {kind: checksum_of(path) for kind, path in files.items()}
+        record = Record(str(photo.path), checksum, paths, checksums, written.area)
+        return Outcome(photo, files=files, area=written.area), record
+
+    def _segmented(self, photos: Iterable[Photo]) -> Iterator[_Segmented]:
         """Each photo with what became of it, in their order."""
         waiting: deque[_Read] = deque()
 
@@ -164,9 +232,27 @@ class Job:
             while isinstance(waiting[0].content, DataError | Record):
                 read = waiting.popleft()
                 yield _Segmented(read, None)
-            yield _Segmented(waiting.popleft(), segmentation)
+            read = waiting.popleft()
+            self._tell(read.photo, segmentation)
+            yield _Segmented(read, segmentation)
         for read in waiting:
             yield _Segmented(read, None)
+
+    def _tell(self, photo: Photo, segmentation: Segmentation) -> None:
+        """How pictures are sized, once for each way; of the first that is cut, what the cutting changes."""
+        height, width = segmentation.labels.shape
+        way = self.predictor.way((height, width))
+        if way in self._told:
+            return
+        self._told.add(way)
+        self._on_note(f"{way.mode}, because {way.why} ({photo.name}: {size_text((height, width))})")
+        if way.mode == "tile" and segmentation.image is not None:
+            windows = seam_windows((height, width), self.predictor.config)
+            source = ArraySource(segmentation.image)
+            labels = segmentation.labels
+            self._on_note(
+                f"{photo.name}: {measure_seams(self.predictor, source, windows, lambda w: labels[w.slices])}"
+            )
 
     @property
     def _needs_probabilities(self) -> bool:

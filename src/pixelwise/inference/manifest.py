@@ -70,6 +70,9 @@ class Record:
 class Manifest:
     """The record of a job, in the folder of its results.
 
+    Attributes:
+        identity: What the job is, as a text.
+
     Args:
         folder: Of the results.
         job: What decides the results besides the photos: plain JSON values. A job that goes on must be the
@@ -82,6 +85,7 @@ class Manifest:
 
     def __init__(self, folder: Path, job: Mapping[str, Any], *, resume: bool) -> None:
         self._folder, self._path = folder, folder / NAME
+        self.identity = json.dumps(job, sort_keys=True)
         self._before = _read(self._path, job) if resume else {}
         header = json.dumps({"pixelwise_manifest": _FORMAT, "job": job}, ensure_ascii=False)
         lines = [json.dumps(record.to_json(), ensure_ascii=False) for record in self._before.values()]
