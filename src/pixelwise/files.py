@@ -45,7 +45,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
                 os.fsync(file.fileno())
         temporary.replace(path)
         if durable:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(
@@ -56,8 +56,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
             temporary.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename survive a power cut; Windows has no such call and needs none."""
+def sync_folder(folder: Path) -> None:
+    """Makes a rename in the folder survive a power cut; Windows has no such call and needs none."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

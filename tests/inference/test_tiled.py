@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pixelwise.backends.fake import FakeBackend
 from pixelwise.config import PredictConfig
-from pixelwise.data.raster import ArraySource
+from pixelwise.data.raster import ArraySource, Rows
 from pixelwise.inference import Predictor
 from pixelwise.inference.blending import Piece, blend, whole_scores
 from pixelwise.inference.predictor import softmax
@@ -128,23 +128,23 @@ def test_begun_in_the_middle_the_rest_is_the_same_to_the_bit(from_row: int) -> N
     assert np.array_equal(rest[:, from_row:], whole[:, from_row:])
 
 
-class Masked(ArraySource):
-    """A picture whose upper left part has no data; it remembers how it was read."""
+class Remembers(ArraySource):
+    """A picture in memory that remembers which rows were asked for."""
 
-    def __init__(self, image: np.ndarray, valid: np.ndarray) -> None:
-        super().__init__(image)
-        self.valid, self.reads = valid, []
+    def __init__(self, picture: np.ndarray, *, valid: np.ndarray) -> None:
+        super().__init__(picture, valid=valid)
+        self.reads: list[tuple[int, int]] = []
 
-    def rows(self, top: int, bottom: int):
+    def rows(self, top: int, bottom: int) -> Rows:
         self.reads.append((top, bottom))
-        return self.image[top:bottom], self.valid[top:bottom]
+        return super().rows(top, bottom)
 
 
 def test_tiles_without_data_are_not_computed_and_rows_are_read_once() -> None:
     picture, valid = _picture((160, 160)), np.ones((160, 160), np.bool_)
     valid[:70, :70] = False
     predictor = _predictor(PredictConfig(tile=64, overlap=0.0))  # tiles at 0, 64 and 96
-    source = Masked(picture, valid)
+    source = Remembers(picture, valid=valid)
     result = whole_scores(predictor.pieces(source), (3, 160, 160))
     assert sum(predictor.backend.batch_sizes) == 8  # pyright: ignore[reportAttributeAccessIssue]
     assert (result[:, :64, :64] == 0).all()

@@ -195,7 +195,7 @@ def _looked_at(predictor: Predictor, source: RowSource, path: Path) -> tuple[dic
     """Reads a label map from top to bottom: the shares of its classes, and the whole of it made small."""
     classes = predictor.classes
     image = source.overview(longest=OVERVIEW)
-    height, width = source.size
+    height = source.size[0]
     small = np.empty(image.shape[:2], np.uint8)
     # The rows that hold the centres of the small picture's, as `resize_mask` takes them.
     wanted = (2 * np.arange(len(small)) + 1) * height // (2 * len(small))
