@@ -53,6 +53,16 @@ class TestClasses:
         with pytest.raises(ConfigError):
             Classes.from_json(value)
 
+    def test_ids_by_name(self):
+        assert [TWO.id_of(name) for name in TWO.names] == [0, 1]
+        with pytest.raises(
+            ConfigError, match=r"^there is no class 'grond': did you mean 'ground'\? There are pet"
+        ):
+            TWO.id_of("grond")
+        many = Classes(tuple(f"class {i}" for i in range(40)))
+        with pytest.raises(ConfigError, match=r"^there is no class 'x': There are class 0, .*class 11, …$"):
+            many.id_of("x")
+
     def test_numpy_colours_become_plain(self):
         classes = Classes(("a",), tuple(map(tuple, np.array([[1, 2, 3]], np.uint8))))
         json.dumps(classes.to_json())

@@ -20,7 +20,7 @@ def extended(picture: Image.Image, known: Image.Image) -> Image.Image:
         RGB; known pixels are as they were. Takes about 12 bytes a pixel.
     """
     layers = [(picture, known)]
-    while max(known.size) > 1 and known.getextrema()[0] < 255:
+    while known.histogram()[255] < known.width * known.height and max(known.size) > 1:
         layer = layers[-1][0].copy()
         layer.putalpha(known)
         # With premultiplied colours the mean over a pixel's block is that of its known pixels.
