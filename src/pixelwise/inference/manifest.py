@@ -170,8 +170,8 @@ def _check_job(path: Path, header: Any, job: Mapping[str, Any]) -> None:
     differing = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     if differing:
         raise DataError(
-            f"{path.parent} was begun with another {', '.join(differing)}, so its results and these would not "
-            "be alike: take another folder with --out, or leave out --resume and begin anew"
+            f"{path.parent} was begun with another {', '.join(differing)}, so its results would not be like "
+            "these: take another folder with --out, or leave out --resume and begin anew"
         )
 
 

@@ -78,7 +78,7 @@ def segment_file(
         on_note: Hears what people should know: what an earlier run left, what the file cannot hold.
 
     Raises:
-        DataError: The picture is damaged, or the disk is full: what is written stays, and a later run goes on.
+        DataError: The picture is damaged, or the disk is full: what is written stays, and a run can go on.
         ConfigError: The ending is another one; the picture is too large to be taken in one piece.
     """
     way = predictor.way(source.size, streamed=True)
@@ -196,7 +196,7 @@ def _looked_at(predictor: Predictor, source: RowSource, path: Path) -> tuple[dic
     classes = predictor.classes
     image = source.overview(longest=OVERVIEW)
     height = source.size[0]
-    small = np.empty(image.shape[:2], np.uint8)
+    small: UInt8Array = np.empty((image.shape[0], image.shape[1]), np.uint8)
     # The rows that hold the centres of the small picture's, as `resize_mask` takes them.
     wanted = (2 * np.arange(len(small)) + 1) * height // (2 * len(small))
     counts = np.zeros(256, np.int64)
@@ -205,7 +205,7 @@ def _looked_at(predictor: Predictor, source: RowSource, path: Path) -> tuple[dic
         here = np.flatnonzero((wanted >= top) & (wanted < top + len(rows)))
         if here.size:
             picked = rows[wanted[here] - top]
-            small[here] = resize_mask(picked, (len(picked), small.shape[1]))
+            small[here] = resize_mask(picked, (len(picked), image.shape[1]))
     labelled = int(counts[: len(classes)].sum())
     shares = (counts[: len(classes)] / max(labelled, 1)).tolist()
     area = dict(zip(classes.names, shares, strict=True))
