@@ -18,7 +18,7 @@ from pixelwise.data.io import MAX_PIXELS
 from pixelwise.data.raster import LabelSink, Rows, RowSource, label_rows, open_sink
 from pixelwise.data.resize import resize_mask
 from pixelwise.drawing import IGNORE
-from pixelwise.errors import ConfigError
+from pixelwise.errors import ConfigError, DataError
 from pixelwise.inference.enlarge import decide
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.seams import SeamError, Window, measure_seams, seam_windows
@@ -129,7 +129,7 @@ def _segment(predictor: Predictor, source: RowSource, sink: LabelSink, on_rows: 
     kept = _KeptWindows(seam_windows(source.size, predictor.config, from_row=from_row))
     if from_row == height:
         return measure_seams(predictor, source, [], kept)
-    with_mask = _WithMask(source)
+    with_mask = _WithMask(source, sink)
     band = np.empty((0, width), np.uint8)
     for piece in predictor.pieces(with_mask, from_row=from_row):
         if piece.left == 0:
@@ -150,14 +150,18 @@ def _segment(predictor: Predictor, source: RowSource, sink: LabelSink, on_rows: 
 class _WithMask:
     """A source that remembers which pixels of the rows that it gave are valid, until they are asked for."""
 
-    def __init__(self, source: RowSource) -> None:
-        self._source = source
+    def __init__(self, source: RowSource, sink: LabelSink) -> None:
+        self._source, self._sink = source, sink
         self.size, self.georeference = source.size, source.georeference
         self.window, self.overview, self.close = source.window, source.overview, source.close
         self._masks: deque[tuple[int, int, npt.NDArray[np.bool_] | None]] = deque()
 
     def rows(self, top: int, bottom: int) -> Rows:
-        picture, valid = self._source.rows(top, bottom)
+        try:
+            picture, valid = self._source.rows(top, bottom)
+        except DataError as error:
+            written = f"{self._sink.rows_done} of {self.size[0]} rows are written"
+            raise DataError(f"{error}: {written}, and once it is mended --resume goes on there") from error
         self._masks.append((top, bottom, valid))
         return picture, valid
 

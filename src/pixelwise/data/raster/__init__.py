@@ -10,10 +10,11 @@
 Knows no network. GDAL, through rasterio, is needed for `RasterSource` and GeoTIFF alone.
 """
 
+from pixelwise.data.raster.checks import MAX_SIDE
 from pixelwise.data.raster.georeference import Georeference
 from pixelwise.data.raster.giant import goes_by_rows, header_size, is_giant
 from pixelwise.data.raster.label_rows import label_rows
-from pixelwise.data.raster.raster_source import MAX_SIDE, RasterSource
+from pixelwise.data.raster.raster_source import RasterSource
 from pixelwise.data.raster.sink import LabelSink, open_sink, sink_ending
 from pixelwise.data.raster.source import ArraySource, Rows, RowSource
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pixelwise.errors import DataError
 
+_STATING = ("GTiff", "JP2OpenJPEG")
 _MOST_BYTES = 4096  # a world file holds six numbers
 
 
@@ -49,7 +50,9 @@ def georeference_of(dataset: Any, path: Path) -> Georeference:
         DataError: The world file does not hold six numbers.
     """
     gcps, gcps_crs = dataset.gcps
-    transform = None if dataset.transform.is_identity else dataset.transform
+    # Of a format that knows no transform, rasterio hands out whatever stood in memory.
+    stated = dataset.driver in _STATING and not dataset.transform.is_identity
+    transform = dataset.transform if stated else None
     if transform is None and not gcps:
         transform = _world_file(path, type(dataset.transform))
     return Georeference(

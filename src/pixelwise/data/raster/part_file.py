@@ -81,9 +81,9 @@ class PartFile:
         Returns:
             Why that cannot be; None if it can. There is nothing to say where nothing was written: "".
         """
-        there = self.path.is_file() and self.path.stat().st_size > 0
+        there = self.path.stat().st_size if self.path.is_file() else 0
         if not self._state_path.exists():
-            return f"{self._state_path.name} is missing" if there else ""
+            return f"{self._state_path.name} is missing" if there > len(head) else ""
         try:
             state = State.read(self._state_path)
         except DataError as error:

@@ -4,7 +4,8 @@ Knows no network and no label. Never holds more than what is asked for, GDAL's c
 
 A pixel is invalid where the masks of all chosen bands say so: by the file's nodata value, its mask band, or
 an alpha of 0. Other values of alpha are dropped and the colours in the file count, as everywhere. Of
-several pictures in a file the first counts.
+several pictures in a file the first counts. Of JPEGs GDAL repeats the subsampled colours, where Pillow
+interpolates them.
 """
 
 from __future__ import annotations
@@ -16,21 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.data.codec import UnreadableError, read_header
+from pixelwise.data.codec import UnreadableError
 from pixelwise.data.raster.bands import choose_bands
+from pixelwise.data.raster.checks import check_raster
 from pixelwise.data.raster.gdal import open_raster, reason, settings
 from pixelwise.data.raster.georeference import Georeference, georeference_of
-from pixelwise.data.raster.giant import tiff_orientation
 from pixelwise.data.raster.levels import ValueRange, first_not_finite, levels_of
 from pixelwise.data.raster.source import Rows, UInt8Array, check_window, shrunk
 from pixelwise.data.resize import resize_picture
 from pixelwise.errors import ConfigError, DataError
 
-MAX_SIDE = 1 << 19
-"""Rows and columns of a raster, at most 524,288: a header that claims more would need gigabytes for a row."""
-
 _PIECE_BYTES = 32 << 20
-_LARGEST_BLOCK = 256 << 20
 _CHUNK_ROWS = 512
 
 
@@ -60,7 +57,7 @@ class RasterSource:
         self._dataset = open_raster(path, overview=overview)
         try:
             with settings(path):
-                self._check(path)
+                check_raster(self._dataset, path)
                 self._bands = choose_bands(self._dataset, path, self._wanted)
                 self._levels = self._find_levels(self._value_range)
                 place = georeference_of(self._dataset, path)
@@ -121,10 +118,11 @@ class RasterSource:
             step = max(1, min(source.size[0] // (2 * height), source.size[1] // (2 * width)))
             chunk = _CHUNK_ROWS // step * step or step
             kept = [
-                source.rows(top, min(top + chunk, source.size[0]))[0][::step, ::step]
+                # Copied, as a view would keep all rows in memory.
+                source.rows(top, min(top + chunk, source.size[0]))[0][::step, ::step].copy()
                 for top in range(0, source.size[0], chunk)
             ]
-            return resize_picture(np.concatenate([np.ascontiguousarray(rows) for rows in kept]), wanted)
+            return resize_picture(np.concatenate(kept), wanted)
         finally:
             if source is not self:
                 source.close()
@@ -141,30 +139,6 @@ class RasterSource:
         smaller.path, smaller._wanted, smaller._value_range = source.path, source._wanted, source._value_range
         smaller._open(level)
         return smaller
-
-    def _check(self, path: Path) -> None:
-        dataset = self._dataset
-        if dataset.count == 0:
-            raise DataError(f"{path}: the file holds no picture; save it as GeoTIFF")
-        if max(dataset.shape) > MAX_SIDE:
-            raise DataError(
-                f"{path}: {dataset.width}x{dataset.height} pixels, but at most {MAX_SIDE:,} are read "
-                "each way; cut it into parts"
-            )
-        turn = _orientation(dataset, path)
-        if turn != 1:
-            raise DataError(
-                f"{path}: it is stored turned (orientation {turn}) and too large to be turned in memory; "
-                "save it upright"
-            )
-        height, width = dataset.block_shapes[0]
-        block = height * width * np.dtype(dataset.dtypes[0]).itemsize * dataset.count
-        if block > _LARGEST_BLOCK:
-            raise DataError(
-                f"{path}: its pixels stand in blocks of {width}x{height}, {block >> 20:,} MB each, where "
-                f"{_LARGEST_BLOCK >> 20} MB can be decoded at once; save it with tiles "
-                "(gdal_translate -co TILED=YES)"
-            )
 
     def _find_levels(self, value_range: ValueRange | None) -> Any:
         band = self._bands.chosen[0]
@@ -205,35 +179,59 @@ class RasterSource:
         valid: npt.NDArray[np.bool_] | None,
     ) -> None:
         """Decodes a piece into its place `(h, w, 3)` of the picture and `(h, w)` of the valid pixels."""
-        top, left, bottom, right = piece
-        window = rasterio.windows.Window(left, top, right - left, bottom - top)
-        chosen, palette = list(self._bands.chosen), self._bands.palette
+        top, left, _, _ = piece
+        chosen, palette = self._bands.chosen, self._bands.palette
         plain = len(chosen) == 3 and self._levels.unchanged
         kind = self._dataset.dtypes[chosen[0] - 1]
         values: npt.NDArray[Any] = picture if plain else np.empty((*picture.shape[:2], len(chosen)), kind)
         try:
-            self._dataset.read(chosen, window=window, out=np.moveaxis(values, 2, 0))
-            for number, band in enumerate(self._bands.masks):
-                mask = self._dataset.read_masks(band, window=window) > 0
-                if valid is not None:
-                    np.copyto(valid, mask if number == 0 else valid | mask)
+            self._decode(rasterio, piece, values, valid)
         except (rasterio.errors.RasterioError, OSError, ValueError) as error:
-            raise UnreadableError(
-                f"{self.path}: rows {top} to {bottom - 1} cannot be decoded, the file is truncated "
-                f"or damaged there ({reason(error)}); mend or replace it"
-            ) from error
-        if plain:
-            return
+            raise self._broken(rasterio, piece, values, error) from error
         if palette is not None:
             colours = palette[values[..., 0]]
             picture[...] = colours[..., :3]
             if valid is not None:
                 valid &= colours[..., 3] > 0
-            return
-        self._refuse_not_finite(values, valid, top, left)
-        if valid is not None and values.dtype.kind == "f":
-            values[~valid] = 0
-        picture[...] = self._levels.apply(values)
+        elif not plain:
+            self._refuse_not_finite(values, valid, top, left)
+            if valid is not None and values.dtype.kind == "f":
+                values[~valid] = 0
+            picture[...] = self._levels.apply(values)
+
+    def _decode(
+        self,
+        rasterio: Any,
+        piece: tuple[int, int, int, int],
+        values: npt.NDArray[Any],
+        valid: npt.NDArray[np.bool_] | None,
+    ) -> None:
+        """Reads the values `(h, w, bands)` of a piece, and which of its pixels are valid."""
+        top, left, bottom, right = piece
+        window = rasterio.windows.Window(left, top, right - left, bottom - top)
+        self._dataset.read(list(self._bands.chosen), window=window, out=np.moveaxis(values, 2, 0))
+        if valid is not None and self._bands.masks:
+            valid[...] = False
+            for band in self._bands.masks:
+                valid |= self._dataset.read_masks(band, window=window) > 0
+
+    def _broken(
+        self, rasterio: Any, piece: tuple[int, int, int, int], scratch: npt.NDArray[Any], error: Exception
+    ) -> UnreadableError:
+        """Finds the first of the piece's rows of blocks that cannot be decoded."""
+        top, left, bottom, right = piece
+        block = self._dataset.block_shapes[0][0]
+        for begin in range(top - top % block, bottom, block):
+            first, last = max(begin, top), min(begin + block, bottom)
+            try:
+                self._decode(rasterio, (first, left, last, right), scratch[: last - first], None)
+            except (rasterio.errors.RasterioError, OSError, ValueError) as found:
+                top, bottom, error = first, last, found
+                break
+        return UnreadableError(
+            f"{self.path}: rows {top} to {bottom - 1} cannot be decoded, the file is truncated or damaged "
+            f"there ({reason(error)}); mend or replace it"
+        )
 
     def _refuse_not_finite(
         self, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None, top: int, left: int
@@ -245,15 +243,3 @@ class RasterSource:
                 f"{self.path}: {values[place]} stands in row {top + row}, column {left + column} of band "
                 f"{self._bands.chosen[band]}; set it as the file's nodata value, or fill such pixels"
             )
-
-
-def _orientation(dataset: Any, path: Path) -> int:
-    if dataset.driver == "GTiff":
-        return tiff_orientation(path)
-    stated = dataset.tags().get("EXIF_Orientation", "").strip()
-    if stated in tuple("12345678"):
-        return int(stated)
-    try:
-        return read_header(path).orientation
-    except UnreadableError:
-        return 1  # a format that Pillow does not know has no such tag

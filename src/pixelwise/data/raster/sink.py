@@ -17,12 +17,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pixelwise.data.raster.checks import MAX_SIDE
 from pixelwise.data.raster.georeference import Georeference
 from pixelwise.data.raster.geotiff import GeoTiffLayout
 from pixelwise.data.raster.layout import BLOCK, Layout
 from pixelwise.data.raster.part_file import PartFile
 from pixelwise.data.raster.png import PngLayout
-from pixelwise.data.raster.raster_source import MAX_SIDE
 from pixelwise.data.raster.source import RowSource
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.types import Classes, size_text
@@ -156,8 +156,8 @@ def open_sink(
         size: `(height, width)`.
         classes: Whose colours become the palette.
         identity: A text with all that makes the labels what they are: model, settings, source.
-        resume: Whether to go on where an earlier run of the same identity ended; where that cannot be, the map
-            is begun anew, and `notes` says why.
+        resume: Whether to go on where an earlier run of the same identity ended; where that cannot be, the
+            map is begun anew, and `notes` says why.
         place: Where a GeoTIFF lies on the earth.
         overviews: Whether a GeoTIFF gets a pyramid, for viewers to be quick.
 
