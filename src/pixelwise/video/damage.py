@@ -7,6 +7,9 @@ from fractions import Fraction
 
 from pixelwise.errors import DataError
 
+_ROUNDING = Fraction(1, 20)
+"""Seconds by which a file's length may differ from what is in it."""
+
 
 @dataclass
 class Damage:
@@ -43,10 +46,17 @@ class Damage:
                 f"({self.broken or 'the file is cut off'}); copy or record it again for the rest"
             )
         if self.lost or self.torn:
-            parts = [f"{self.lost} packets cannot be decoded ({self.said})"] if self.lost else []
-            parts += [f"{self.torn} frames are damaged"] if self.torn else []
+            parts: list[str] = []
+            if self.lost:
+                parts.append(f"{_count(self.lost, 'packet')} cannot be decoded ({self.said})")
+            if self.torn:
+                parts.append(f"{_count(self.torn, 'frame')} decoded with errors")
             raise DataError(f"{self.name}: {' and '.join(parts)}; copy or record the video again")
 
     def _is_short(self) -> bool:
-        """Lengths are rounded, and the last packets need not say how long they last: two frames and 0.1 s."""
-        return self.seconds is not None and self.end + 2 / self.rate + Fraction(1, 10) < self.seconds
+        """Whether packets end before the file says; the last ones need not say how long they last."""
+        return self.seconds is not None and self.end + 1 / self.rate + _ROUNDING < self.seconds
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
