@@ -97,8 +97,8 @@ def blend(
     """
     table = palette_array(colours)
     mixed = image * np.float32(1 - opacity)
-    # Half of one is added to the colours, so that cutting off rounds to nearest.
-    mixed += np.take(table * np.float32(opacity) + np.float32(0.5), labels, axis=0)
+    mixed += np.take(table * np.float32(opacity), labels, axis=0)
+    mixed += np.float32(0.5)
     result = mixed.astype(np.uint8)
     kept = labels == IGNORE
     if kept.any():

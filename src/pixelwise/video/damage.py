@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from pixelwise.errors import DataError
 
-_ROUNDING = Fraction(1, 20)
-"""Seconds by which a file's length may differ from what is in it."""
+_ROUNDING = Fraction(3, 20)
+"""Seconds by which a file's length may differ from what is in it: a packet of sound may last so long."""
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -11,8 +12,8 @@ from pathlib import Path
 class Sink:
     """What FFmpeg writes to.
 
-    After the first failure it only pretends: FFmpeg would else go on, and patch the file's head for a tail
-    that never arrived, which makes the part that did arrive unreadable.
+    At the first failure the file is cut back to the last mark, and from then on it only pretends: FFmpeg
+    would else go on, and patch the file's head for a tail that never arrived, which makes it unreadable.
 
     Args:
         path: The file; written over.
@@ -29,6 +30,7 @@ class Sink:
         self._file: io.FileIO = path.open("wb", buffering=0)
         self._place = 0
         self._size = 0
+        self._mark = 0
 
     def write(self, data: bytes) -> int:
         """Writes all of it, or from the first failure on nothing."""
@@ -38,7 +40,7 @@ class Sink:
                 while left:
                     left = left[self._file.write(left) :]
             except OSError as error:
-                self.error = error
+                self._fail(error)
         self._place += len(data)
         self._size = max(self._size, self._place)
         return len(data)
@@ -51,12 +53,21 @@ class Sink:
             try:
                 self._file.seek(self._place)
             except OSError as error:
-                self.error = error
+                self._fail(error)
         return self._place
 
     def tell(self) -> int:
         """The place of the next byte."""
         return self._place
+
+    def mark(self) -> None:
+        """What is written so far can be read on its own."""
+        self._mark = self._size
+
+    def _fail(self, error: OSError) -> None:
+        self.error = error
+        with contextlib.suppress(OSError):  # devices cannot be cut
+            self._file.truncate(self._mark)
 
     def finish(self) -> None:
         """Brings everything to the disk and closes the file."""

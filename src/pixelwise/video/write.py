@@ -171,6 +171,7 @@ class VideoWriter:
                 self._mux(None)
         finally:
             try:
+                self._sink.mark()
                 self._container.close()
             except self._av.error.FFmpegError as error:
                 self._sink.error = self._sink.error or OSError(None, reason(error))
@@ -182,6 +183,7 @@ class VideoWriter:
         """Encodes a frame, or what the encoder still holds, and writes what comes of it."""
         try:
             for packet in self._stream.encode(frame):
+                self._sink.mark()  # a packet closes a whole fragment, or writes nothing
                 self._container.mux(packet)
         except (self._av.error.FFmpegError, ValueError) as error:
             if self._sink.error is None:
