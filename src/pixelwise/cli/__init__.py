@@ -27,6 +27,7 @@ from pixelwise.cli.summary import Summary
 from pixelwise.cli.terminal import complain
 from pixelwise.cli.train import Train
 from pixelwise.cli.tune import Tune
+from pixelwise.cli.video import Video
 from pixelwise.errors import PixelwiseError
 
 _Command = (
@@ -38,6 +39,7 @@ _Command = (
     | Annotated[Tune, tyro.conf.subcommand("tune")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[Video, tyro.conf.subcommand("video")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Download, tyro.conf.subcommand("download")]

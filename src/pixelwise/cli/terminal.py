@@ -79,8 +79,8 @@ class Display:
         """Something that is likely wrong."""
         self.console.print(f"[yellow]warning:[/] {escape(text)}")
 
-    def work(self, text: str, done: int, total: int) -> None:
-        """Progress of a longer piece of work."""
+    def work(self, text: str, done: int, total: int | None) -> None:
+        """Progress of a longer piece of work; where nobody knows how long, `total` is None."""
         self._show(text, done, total, "")
 
     def step(self, event: StepEvent) -> None:
@@ -103,7 +103,7 @@ class Display:
         )
         self._last_line = time.monotonic()
 
-    def _show(self, text: str, done: int, total: int, facts: str) -> None:
+    def _show(self, text: str, done: int, total: int | None, facts: str) -> None:
         if self._live:
             if self._task is None:
                 self._task = self._bar.add_task(text, total=total, facts=facts)
@@ -112,7 +112,7 @@ class Display:
                 self._remove()
         elif time.monotonic() - self._last_line >= PLAIN_SECONDS:
             self._last_line = time.monotonic()
-            self.console.print(f"{text}  {done}/{total}  {facts}".rstrip())
+            self.console.print(f"{text}  {done}/{'?' if total is None else total}  {facts}".rstrip())
 
     def _remove(self) -> None:
         if self._task is not None:

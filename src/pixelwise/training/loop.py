@@ -17,12 +17,12 @@ from pixelwise.augment import augment
 from pixelwise.config import TrainConfig
 from pixelwise.data.loader import Batch, BatchLoader, epoch_order
 from pixelwise.errors import PixelwiseError
+from pixelwise.interrupt import StopRequest
 from pixelwise.training import guard
 from pixelwise.training.checkpoint import Progress
 from pixelwise.training.encoder_layers import to_training_mode
 from pixelwise.training.engine import compile_failure
 from pixelwise.training.events import StepEvent
-from pixelwise.training.interrupt import StopRequest
 from pixelwise.training.job import Job, steps_per_epoch
 from pixelwise.training.measure import finish_epoch, validated
 from pixelwise.training.optim import learning_rate, set_learning_rate

@@ -13,13 +13,13 @@ from pixelwise import plain
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError
 from pixelwise.header import ModelHeader
+from pixelwise.interrupt import stop_on_signals
 from pixelwise.metrics import Metrics
 from pixelwise.model_file import read_header, save_model
 from pixelwise.report.history import HistoryRow
 from pixelwise.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from pixelwise.training.engine import Heads, compiled
 from pixelwise.training.events import Listener, LogListener
-from pixelwise.training.interrupt import stop_on_signals
 from pixelwise.training.job import AVERAGE, WEIGHTS, Job
 from pixelwise.training.log import RunLog
 from pixelwise.training.loop import run_epochs

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM as a request: finish the step, save, leave. A second Ctrl-C is not asked twice."""
+"""Ctrl-C and SIGTERM as a request: finish the step, save, leave. A second Ctrl-C is not asked twice.
+
+Knows nothing of the work that is asked to stop.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether somebody asked training to stop."""
+    """Whether somebody asked the work to stop."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
