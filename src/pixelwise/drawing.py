@@ -104,7 +104,8 @@ def blend(
     if kept.any():
         np.copyto(result, image, where=kept[..., None])
     border = np.flatnonzero(_borders(labels) & ~kept)
-    result.reshape(-1, 3)[border] = table[labels.reshape(-1)[border]]
+    flat = np.reshape(result, (-1, 3))
+    flat[border] = table[np.ravel(labels)[border]]
     return result
 
 

@@ -1,4 +1,4 @@
-"""What is done of a job is written down and found again: by checksums, whatever a crash or a stranger left."""
+"""What is done of a job is written down and found again by checksums, whatever a crash or a stranger left."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from pixelwise import drawing
 from pixelwise.data.resize import resize_picture
 from pixelwise.errors import PixelwiseError
-from pixelwise.types import Classes, Segmentation
+from pixelwise.segmentation import Segmentation
+from pixelwise.types import Classes
 
 UInt8Array = npt.NDArray[np.uint8]
 

@@ -20,7 +20,7 @@ from pixelwise.data.ahead import in_order
 from pixelwise.data.resize import resize_picture
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.inference import Input, Predictor, Sized
-from pixelwise.types import Segmentation
+from pixelwise.segmentation import Segmentation
 from pixelwise.video.address import find_source
 from pixelwise.video.ahead import Ahead
 from pixelwise.video.draw import Canvas
