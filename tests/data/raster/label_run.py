@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ SIZE = (5 * 512 + 100, 700)
 CLASSES = Classes(("water", "field", "road"))
 
 
+@cache
 def labels() -> np.ndarray:
     """Squares of 8 with a strip of 255 and a block of noise, which does not compress."""
     rng = np.random.default_rng(3)

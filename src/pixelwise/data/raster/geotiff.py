@@ -1,8 +1,8 @@
 """A GeoTIFF of tiles that can be opened at any moment.
 
-Knows TIFF. GDAL writes only the head (`geotiff_head`): where GDAL adds tiles to a file it rewrites the
-directory, and a process killed then leaves a file that cannot be read. Here tiles are appended, and then
-their places are filled in where the head has room for them. GDAL reads missing tiles as nodata.
+Knows TIFF. GDAL writes only the head (`geotiff_head`), as it promises no order of what it writes and leaves
+half a tile on a full disk. Here tiles are appended, and then their places are filled in where the head has
+room for them. GDAL reads missing tiles as nodata. See docs/decisions/0009-giant-pictures.md.
 """
 
 from __future__ import annotations

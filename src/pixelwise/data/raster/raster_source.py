@@ -119,7 +119,7 @@ class RasterSource:
             chunk = _CHUNK_ROWS // step * step or step
             kept = [
                 # Copied, as a view would keep all rows in memory.
-                source.rows(top, min(top + chunk, source.size[0]))[0][::step, ::step].copy()
+                np.array(source.rows(top, min(top + chunk, source.size[0]))[0][::step, ::step])
                 for top in range(0, source.size[0], chunk)
             ]
             return resize_picture(np.concatenate(kept), wanted)
