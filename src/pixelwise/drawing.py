@@ -103,8 +103,8 @@ def blend(
     kept = labels == IGNORE
     if kept.any():
         np.copyto(result, image, where=kept[..., None])
-    border = np.flatnonzero(_borders(labels) & ~kept)
-    result.reshape(-1, 3)[border] = table[labels.reshape(-1)[border]]
+    rows, columns = np.nonzero(_borders(labels) & ~kept)
+    result[rows, columns] = table[labels[rows, columns]]
     return result
 
 
