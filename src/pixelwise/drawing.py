@@ -103,9 +103,8 @@ def blend(
     kept = labels == IGNORE
     if kept.any():
         np.copyto(result, image, where=kept[..., None])
-    border = np.flatnonzero(_borders(labels) & ~kept)
-    flat = np.reshape(result, (-1, 3))
-    flat[border] = table[np.ravel(labels)[border]]
+    rows, columns = np.nonzero(_borders(labels) & ~kept)
+    result[rows, columns] = table[labels[rows, columns]]
     return result
 
 

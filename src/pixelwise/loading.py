@@ -89,6 +89,7 @@ def load(
         segmenter = _open_export(path, backend, way)
     else:
         segmenter = _open_model(path, backend, way, compiled=compiled)
+    segmenter.file = path
     segmenter.predictor.batch_size = batch_size
     if config is not None:
         segmenter.predictor.config = config

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,13 @@ from PIL import Image
 
 from pixelwise.backends import Backend
 from pixelwise.config import DataConfig
+from pixelwise.data.raster import RasterSource
 from pixelwise.errors import BackendError, DataError
 from pixelwise.fastest import Choice
 from pixelwise.header import Answer, ModelHeader, form_of
 from pixelwise.inference import Predictor, read_input
+from pixelwise.inference.manifest import checksum_of
+from pixelwise.inference.streamed import OnRows, Streamed, segment_file
 from pixelwise.segmentation import Segmentation
 from pixelwise.types import Classes
 
@@ -36,6 +41,7 @@ class Segmenter:
         header: What the model's file says of it.
         predictor: The path from a picture to its segmentation.
         choice: Why this backend computes, where it was chosen by measuring.
+        file: Where it was loaded from.
     """
 
     def __init__(
@@ -49,6 +55,7 @@ class Segmenter:
     ) -> None:
         self.header = header
         self.choice = choice
+        self.file: Path | None = None
         self.predictor = Predictor(backend, header.classes, header.size_policy, at_once=at_once)
         self._network = network
 
@@ -94,6 +101,48 @@ class Segmenter:
         else:
             image = as_array(picture)
         return self.predictor.predict(image, probabilities=probabilities)
+
+    def predict_file(
+        self,
+        picture: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        resume: bool = False,
+        on_rows: OnRows = lambda done, total: None,
+        on_note: Callable[[str], None] = lambda text: None,
+    ) -> Streamed:
+        """Segments a picture file of any size into a label map, a few rows at a time; needs `pixelwise[geo]`.
+
+        Memory does not grow with the picture's height. A killed run leaves `.NAME.part`, which can be looked
+        at, and gone on with.
+
+        Args:
+            picture: GeoTIFF, TIFF, PNG, JPEG or JPEG 2000.
+            out: `.tif`, a tiled GeoTIFF that lies where the picture lies, or `.png`.
+            resume: Go on where an earlier run with the same model, settings and picture ended.
+            on_rows: Hears of (rows done, rows in all).
+            on_note: Hears what people should know: how the picture is sized, and why.
+
+        Raises:
+            DataError: The picture cannot be read, or the disk is full: what is written stays.
+            ConfigError: The ending is another one.
+        """
+        config, source_path = self.predictor.config, Path(picture)
+        model = self.header.to_json() if self.file is None else checksum_of(self.file)
+        facts = [model, asdict(config), checksum_of(source_path)]
+        source = RasterSource(source_path, bands=config.bands, value_range=config.value_range)
+        try:
+            return segment_file(
+                self.predictor,
+                source,
+                Path(out),
+                identity=json.dumps(facts, sort_keys=True, default=str),
+                resume=resume,
+                on_rows=on_rows,
+                on_note=on_note,
+            )
+        finally:
+            source.close()
 
     def save(self, path: str | os.PathLike[str], *, half: bool = False) -> None:
         """Writes a model file again.

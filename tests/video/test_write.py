@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import subprocess
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +16,7 @@ import pytest
 from clips import decode, scene
 
 from pixelwise.errors import BackendError, ConfigError, DataError
-from pixelwise.video import sink, write
+from pixelwise.video import frames, sink, write
 from pixelwise.video.write import VideoWriter
 
 TOLERANCE = 4
@@ -112,6 +116,36 @@ def test_what_is_there_after_a_kill_plays(tmp_path: Path, ending: str) -> None:
     assert found >= 250 - 3 * 50  # fragments of a second; x264 looks ahead by 10 to 50 frames
     assert found < 250
     assert len(decode(path)[0]) == 250
+
+
+PROGRAM = """
+import sys
+from fractions import Fraction
+from pathlib import Path
+import numpy as np
+from pixelwise.video.write import VideoWriter
+writer = VideoWriter(Path(sys.argv[1]), size=(48, 64), time_base=Fraction(1, 25), rate=Fraction(25))
+rng = np.random.default_rng(0)
+for i in range(1_000_000):
+    writer.write(rng.integers(0, 256, (48, 64, 3), np.uint8), Fraction(i, 25))
+"""
+
+
+def test_a_process_that_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)])
+    end = time.monotonic() + 60
+    while not (path.exists() and path.stat().st_size > 300_000):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.kill()
+    process.wait(60)
+    found: list[Fraction] = []
+    with contextlib.suppress(DataError):  # killed in the middle of a fragment
+        found.extend(frame.time for frame in frames(path))
+    assert len(found) > 25
+    assert found == [Fraction(i, 25) for i in range(len(found))]
 
 
 class Full(sink.Sink):

@@ -194,8 +194,14 @@ def _sixteen_bits(decoded: Decoded, path: Path) -> npt.NDArray[np.uint16]:
 
 
 def _float_grey(values: npt.NDArray[np.float32], path: Path) -> npt.NDArray[np.uint8]:
+    if not np.isfinite(values).all():
+        row, column = (int(place[0]) for place in np.nonzero(~np.isfinite(values)))
+        raise DataError(
+            f"{path}: {values[row, column]} stands in row {row}, column {column}; fill such pixels, and save "
+            "it as an 8-bit picture"
+        )
     low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 255):  # NaN fails both
+    if not (low >= 0 and high <= 255):
         raise DataError(
             f"{path}: floating-point grey must lie in 0..1 or 0..255, but reaches from {low:g} to {high:g}; "
             "save it as an 8-bit picture"

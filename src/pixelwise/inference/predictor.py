@@ -95,9 +95,9 @@ class Predictor:
         self.views = Views(config.tta, config.scales)
         self._refinement = None if config.refine == "none" else REFINEMENTS[config.refine]()
 
-    def way(self, size: tuple[int, int], *, streamed: bool = False) -> Way:
+    def way(self, size: tuple[int, int], *, by_rows: str = "") -> Way:
         """How a picture of this `(height, width)` meets the network, and why; see `choose_way`."""
-        return choose_way(size, self.size_policy, self.config, streamed=streamed)
+        return choose_way(size, self.size_policy, self.config, by_rows=by_rows)
 
     @property
     def reads_scaled(self) -> bool:

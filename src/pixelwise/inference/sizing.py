@@ -29,22 +29,20 @@ class Way:
     why: str
 
 
-def choose_way(
-    size: tuple[int, int], policy: SizePolicy, config: PredictConfig, *, streamed: bool = False
-) -> Way:
+def choose_way(size: tuple[int, int], policy: SizePolicy, config: PredictConfig, *, by_rows: str = "") -> Way:
     """The way of a photo.
 
     Args:
         size: `(height, width)` of the photo.
         policy: Of the model.
         config: What was asked for.
-        streamed: Whether it is read a few rows at a time: it is too large to be held, or its pixels have a
-            size on the ground.
+        by_rows: Why it is read a few rows at a time, where it is: it is too large to be held, or its pixels
+            have a size on the ground that resizing would change.
     """
     if config.sizing != "auto":
         return Way(config.sizing, "that was asked for")
-    if streamed:
-        return Way("tile", "it has coordinates, or more pixels than can be held")
+    if by_rows:
+        return Way("tile", by_rows)
     if policy.mode == "resize":
         return Way("resize", f"the model was trained on photos brought to {size_text(policy.size)}")
     if size[0] * size[1] > NATIVE_PIXELS:

@@ -81,7 +81,7 @@ def segment_file(
         DataError: The picture is damaged, or the disk is full: what is written stays, and a run can go on.
         ConfigError: The ending is another one; the picture is too large to be taken in one piece.
     """
-    way = predictor.way(source.size, streamed=True)
+    way = predictor.way(source.size, by_rows=_why(source))
     _check_held(source.size, way)
     on_note(f"{way.mode}, because {way.why}")
     sink = open_sink(
@@ -104,6 +104,16 @@ def segment_file(
     sink.close(complete=True)
     area, overview = _looked_at(predictor, source, target)
     return Streamed(target, source.size, area, overview, seams, resumed_at)
+
+
+def _why(source: RowSource) -> str:
+    """Why a source goes through the network in tiles."""
+    place = source.georeference
+    if place is not None and not place.empty:
+        return "it has coordinates, and resizing would change what a pixel is on the ground"
+    if source.size[0] * source.size[1] > MAX_PIXELS:
+        return "it has more pixels than can be held"
+    return "it is no ordinary picture, and is read by rows"
 
 
 def _check_held(size: tuple[int, int], way: Way) -> None:

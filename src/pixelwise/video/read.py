@@ -117,10 +117,10 @@ class Video:
             begin = (self._stream.start_time or 0) * self.time_base
             if start > 0:
                 self._seek(start + float(begin))
-            time, given = Fraction(0), 0
+            first, time, given = exact(start), Fraction(0), 0
             for frame in self._frames(damage):
                 time = time + 1 / self.rate if frame.pts is None else frame.pts * self.time_base - begin
-                if time >= start:
+                if time >= first:
                     given += 1
                     yield frame, time
             if not self.live:
@@ -219,6 +219,11 @@ class Video:
                 f"{MAX_FRAME_PIXELS:,}; shrink the video"
             )
         return stream
+
+
+def exact(seconds: float) -> Fraction:
+    """Seconds as people write them: 0.4 is 2/5, which as a float is a little more."""
+    return Fraction(seconds).limit_denominator(1_000_000)
 
 
 def pictures(

@@ -25,7 +25,7 @@ from pixelwise.video.address import find_source
 from pixelwise.video.ahead import Ahead
 from pixelwise.video.draw import Canvas
 from pixelwise.video.package import camera_names
-from pixelwise.video.read import Frame, Video, pictures
+from pixelwise.video.read import Frame, Video, exact, pictures
 from pixelwise.video.settings import VideoEndedEarlyError, VideoResult, VideoSettings
 from pixelwise.video.smooth import Smoother
 from pixelwise.video.write import VideoWriter, container_of
@@ -175,11 +175,12 @@ class _Job:
     def _limited(self, ready: Iterable[_Ready]) -> Generator[_Ready, None, None]:
         """Frames up to the settings' end, or to the video's; why it ended early is kept for later."""
         settings = self.settings
+        seconds = None if settings.seconds is None else exact(settings.seconds)
         first: Fraction | None = None
         try:
             for number, (frame, image) in enumerate(ready, start=1):
                 first = frame.time if first is None else first
-                if settings.seconds is not None and frame.time - first >= settings.seconds:
+                if seconds is not None and frame.time - first >= seconds:
                     return
                 yield frame, image
                 if number == settings.frames:
