@@ -7,7 +7,8 @@ import pytest
 from clips import BOX, CLASSES, scene
 
 from pixelwise import drawing
-from pixelwise.types import Classes, Segmentation
+from pixelwise.segmentation import Segmentation
+from pixelwise.types import Classes
 from pixelwise.video.draw import Canvas
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from pixelwise.config import PredictConfig
 from pixelwise.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Video:
     """Compute in 16-bit numbers, where processor or GPU do: up to three times as fast, few pixels differ."""
     json: bool = False
     """Print the result for machines."""
+    how: PredictConfig = field(default_factory=PredictConfig)
 
     def run(self) -> int:
         """Segments; 0, or 2 if the video ended early, or 130 if a file was interrupted."""
@@ -92,6 +94,7 @@ class Video:
             half=self.half,
             batch_size=self.batch_size,
             many=live is False,
+            config=self.how,
         )
         return self._segment(segmenter, settings)
 
@@ -104,6 +107,8 @@ class Video:
         with Display() as display, stop_on_signals() as stopped:
             if segmenter.choice is not None:
                 display.note(str(segmenter.choice))
+            if self.how.tta:
+                display.note(f"test-time augmentation: {segmenter.predictor.views.cost()}")
             try:
                 result = segment_video(
                     segmenter.predictor,

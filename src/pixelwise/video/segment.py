@@ -103,6 +103,7 @@ class _Job:
             predictor.backend,
             predictor.classes,
             predictor.size_policy,
+            config=predictor.config,
             # Where frames come as time passes, a batch would be waited for.
             batch_size=1 if self.video.live else predictor.batch_size,
             at_once=predictor.at_once,
@@ -163,14 +164,13 @@ class _Job:
         return ahead, lambda: 0
 
     def _inputs(self, frames: Iterable[Frame]) -> Generator[_Ready, None, None]:
-        policy = self.predictor.size_policy
         for frame in frames:
             picture = frame.picture
-            if policy.mode == "native":
-                yield frame, picture
+            size = (picture.shape[0], picture.shape[1])
+            if self.predictor.way(size).mode == "resize":
+                yield frame, Sized(resize_picture(picture, self.predictor.size_policy.size), size, picture)
             else:
-                small = resize_picture(picture, policy.size)
-                yield frame, Sized(small, (picture.shape[0], picture.shape[1]), picture)
+                yield frame, picture
 
     def _limited(self, ready: Iterable[_Ready]) -> Generator[_Ready, None, None]:
         """Frames up to the settings' end, or to the video's; why it ended early is kept for later."""
