@@ -77,7 +77,12 @@ def main() -> None:
     formats = {ending: measure(arguments.picture, ending) for ending in ("png", "tif")}
     picture_mb = arguments.picture.stat().st_size >> 20
     write_result(
-        "giant-raster", out=arguments.out, note=arguments.note, picture_mb=picture_mb, formats=formats
+        "giant-raster",
+        out=arguments.out,
+        question=parser.description,
+        note=arguments.note,
+        picture_mb=picture_mb,
+        formats=formats,
     )
 
 
