@@ -200,6 +200,11 @@ def test_wrong_use_is_said(tmp_path):
     for size in ((1 << 20, 5), (5, 1 << 20), (0, 5)):
         with pytest.raises(DataError, match=r"has 1 to 524,288 pixels each way"):
             open_sink(tmp_path / "a.png", size, CLASSES, identity="x")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"a\.png: cannot be written further \(.*\), no row is whole; make room"
+    ):
+        open_sink(tmp_path / "file" / "a.png", (5, 5), CLASSES, identity="x", resume=True)
     sink = open_sink(tmp_path / "sub" / "a.png", (5, 5), CLASSES, identity="x")
     for wrong in (np.zeros((1, 4), np.uint8), np.zeros((1, 5), int), np.zeros((6, 5), np.uint8)):
         with pytest.raises(ValueError, match=r"labels must be|6 rows for a picture of 5"):

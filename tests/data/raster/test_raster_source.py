@@ -8,6 +8,7 @@ import struct
 import tracemalloc
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -393,6 +394,15 @@ def test_what_is_no_raster_is_named(tmp_path):
     (tmp_path / "no-data.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
     with pytest.raises(DataError, match=r"no-data\.png"):
         RasterSource(tmp_path / "no-data.png").rows(0, 10)
+
+
+def test_rows_may_be_read_in_another_thread(tmp_path):
+    pixels = noise((3, 75, 53))
+    source = RasterSource(write_raster(tmp_path / "a.tif", pixels, photometric="RGB", **TILED))
+    with ThreadPoolExecutor(1) as pool:
+        rgb, _ = pool.submit(source.rows, 0, 75).result()
+    source.close()
+    assert np.array_equal(rgb, pixels.transpose(1, 2, 0))
 
 
 def test_an_array_is_a_source_and_bad_ones_are_refused():
