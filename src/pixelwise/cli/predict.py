@@ -78,10 +78,13 @@ class Predict:
         torch_runtime.keep_large_blocks()
 
         from pixelwise.cli.terminal import Display
+        from pixelwise.data.raster import goes_by_rows
         from pixelwise.inference.photos import find_photos
         from pixelwise.loading import load
 
         photos = [] if self.compare else find_photos(self.photos)
+        # A picture by rows is as many tiles as photos.
+        many = self.compare or len(photos) > self.batch_size or any(goes_by_rows(p.path) for p in photos)
         segmenter = load(
             self.model,
             device=self.device,
@@ -89,7 +92,7 @@ class Predict:
             half=self.half,
             compiled=self.compile,
             batch_size=self.batch_size,
-            many=self.compare or len(photos) > self.batch_size,
+            many=many,
             config=self.how,
         )
         with Display() as display:
