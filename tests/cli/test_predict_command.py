@@ -1,4 +1,4 @@
-"""`pixelwise predict` and `evaluate` on pictures of any size: what they say, and what goes on after a kill."""
+"""`pixelwise predict` and `evaluate` on pictures of any size: what they say, and going on after a kill."""
 
 from __future__ import annotations
 
@@ -83,8 +83,10 @@ def test_how_a_photo_is_sized_and_what_augmentation_costs(
     assert "tile, because that was asked for" in said
     assert "seam error" in said
     differing = [
-        not np.array_equal(*(np.asarray(Image.open(tmp_path / x / "masks" / name)) for x in "ab"))
-        for name in os.listdir(tmp_path / "a" / "masks")
+        not np.array_equal(
+            np.asarray(Image.open(path)), np.asarray(Image.open(tmp_path / "b/masks" / path.name))
+        )
+        for path in (tmp_path / "a" / "masks").iterdir()
     ]
     assert any(differing)
 
@@ -227,7 +229,7 @@ def test_refinement_is_judged_where_there_is_a_truth(
     photos = shared_data_folder / "images"
     assert _run(capsys, "predict", model, photos, "--out", tmp_path, "--refine", "guided")[0] == 0
     segmenter = pw.load(model, config=pw.PredictConfig(refine="guided"))
-    name = sorted(os.listdir(photos))[0]
+    name = min(path.name for path in photos.iterdir())
     written = np.asarray(Image.open(tmp_path / "masks" / name))
     assert np.array_equal(segmenter.predict(photos / name).labels, written)
 

@@ -17,7 +17,8 @@ from pixelwise import drawing
 from pixelwise.data.raster import ArraySource, Georeference, RasterSource, open_sink, sink_ending
 from pixelwise.data.raster.tiles import halve
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.types import Classes, Segmentation
+from pixelwise.segmentation import Segmentation
+from pixelwise.types import Classes
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")  # rasterio, of our files
 CLASSES = Classes(("water", "field", "road"))

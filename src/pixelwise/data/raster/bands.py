@@ -79,7 +79,8 @@ def _by_colour(colours: Sequence[str], path: Path) -> tuple[int, ...]:
     counted = ", ".join(f"{count} {name}" for name, count in Counter(colours).items())
     raise DataError(
         f"{path}: the raster has {len(colours)} band{'s' * (len(colours) != 1)} ({counted}) and does not say "
-        "which are red, green and blue; say so with bands, as bands=(1, 2, 3), or 3, 2, 1 for blue-green-red"
+        "which are red, green and blue; say so with --bands 1 2 3 (bands=(1, 2, 3) in Python), or 3 2 1 for "
+        "blue-green-red"
     )
 
 

@@ -71,7 +71,7 @@ def levels_of(
     if value_range is None and dtype not in ("uint8", "uint16"):
         raise DataError(
             f"{path}: {dtype} values don't say what is black and what is white; "
-            "say so with value_range, as value_range=(0, 1)"
+            "say so with --value-range 0 1 (value_range=(0, 1) in Python)"
         )
     if kind.itemsize > 2 or kind.kind == "f":
         return Levels(None, value_range)
