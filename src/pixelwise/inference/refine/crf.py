@@ -114,7 +114,8 @@ class DenseCrf:
         h, w, _ = image.shape
         y, x = np.mgrid[:h, :w].astype(np.float32) / np.float32(self.appearance_pixels)
         colours = np.moveaxis(image, 2, 0).astype(np.float32) / np.float32(self.appearance_levels)
-        return np.concatenate((y[None], x[None], colours)).reshape(5, -1).astype(np.float32, copy=False)
+        # In the authors' order: the lattice's error depends on it, and so masks are theirs to the pixel.
+        return np.concatenate((x[None], y[None], colours)).reshape(5, -1).astype(np.float32, copy=False)
 
 
 _UPWARDS = GuidedFilter(radius=2, epsilon=1e-4)
