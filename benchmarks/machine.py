@@ -22,6 +22,7 @@ INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "am
 PLACES = {
     "--photos": "FOLDER",
     "--model": "FILE",
+    "--data": "FOLDER",
     "--out": "FILE",
     "--keras-python": "PYTHON",
     "--peers-python": "PYTHON",

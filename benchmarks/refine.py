@@ -89,6 +89,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="val")
     parser.add_argument("--val-last", type=int)
+    parser.add_argument("--classes", nargs="+", default=[], help="as for `pixelwise train`")
+    parser.add_argument("--map", nargs="+", default=[], help="as for `pixelwise train`")
     parser.add_argument(
         "--size", type=int, nargs=2, help="height and width for the network, where not its own"
     )
@@ -141,7 +143,10 @@ def parse(text: str) -> Refinement:
 
 def scored(predictor: Predictor, arguments: argparse.Namespace) -> Iterator[tuple[FloatArray, Sample]]:
     """Each picture of the split with the network's probabilities."""
-    dataset = open_dataset(arguments.data, DataConfig(val_last=arguments.val_last))
+    config = DataConfig(
+        val_last=arguments.val_last, classes=tuple(arguments.classes), map=tuple(arguments.map)
+    )
+    dataset = open_dataset(arguments.data, config)
     check_classes(predictor.classes, dataset.classes)
     indices = dataset.indices(arguments.split)
     if arguments.pictures is not None and arguments.pictures < len(indices):

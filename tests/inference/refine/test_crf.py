@@ -100,7 +100,7 @@ def _exactly(crf: DenseCrf, p: np.ndarray, image: np.ndarray) -> np.ndarray:
     y, x = (grid.ravel() for grid in np.mgrid[:h, :w].astype(np.float64))
     near = _gaussian(np.stack([y, x]) / crf.smoothness_pixels)
     colours = image.reshape(-1, 3).T / crf.appearance_levels
-    alike = _gaussian(np.concatenate(([y / crf.appearance_pixels, x / crf.appearance_pixels], colours)))
+    alike = _gaussian(np.concatenate(([x / crf.appearance_pixels, y / crf.appearance_pixels], colours)))
     start = p.reshape(count, -1).astype(np.float64)
     current = start
     for _ in range(crf.iterations):

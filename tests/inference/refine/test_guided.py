@@ -52,8 +52,8 @@ def test_against_windows_one_by_one(radius: int, epsilon: float) -> None:
     p, image = probabilities(0, 3, (9, 12)), photo(1, (9, 12))
     image[:5, :6] = 90  # a flat part, whose covariance is zero
     expected = np.maximum([_by_windows(plane, image, radius, epsilon) for plane in p.astype(np.float64)], 0)
-    found = GuidedFilter(radius=radius, epsilon=epsilon).refine(p, image)
-    np.testing.assert_allclose(found, expected / expected.sum(0), atol=2e-5)
+    papers = GuidedFilter(radius=radius, epsilon=epsilon, subsampling=1, residue=0)
+    np.testing.assert_allclose(papers.refine(p, image), expected / expected.sum(0), atol=2e-5)
 
 
 def test_means_over_windows_that_shrink_at_the_border() -> None:
@@ -71,7 +71,7 @@ def test_an_edge_lands_where_the_photo_has_it() -> None:
     p = np.stack([1 - small, small])
     plain, _ = decide(p, (32, 64))
     np.testing.assert_array_equal(plain, np.tile(np.arange(64) >= 35, (32, 1)))
-    labels, confidence = decide_refined(GuidedFilter(radius=3, epsilon=1e-5), p, image)
+    labels, confidence = decide_refined(GuidedFilter(radius=3, epsilon=1e-5, residue=0), p, image)
     np.testing.assert_array_equal(labels, np.tile(np.arange(64) >= 30, (32, 1)))
     assert confidence is not None
     assert confidence[:, [29, 30]].min() > 0.6
@@ -81,8 +81,34 @@ def test_a_flat_photo_leaves_means() -> None:
     p = probabilities(2, 4, (11, 7))
     expected = box_mean(box_mean(p.astype(np.float64), 2), 2).astype(np.float32)
     image = np.full((33, 21, 3), 128, np.uint8)
-    found = GuidedFilter(radius=2).refine(p, image)
+    found = GuidedFilter(radius=2, residue=0).refine(p, image)
     np.testing.assert_allclose(found, enlarge(expected, (33, 21)), atol=1e-5)
+
+
+def test_what_no_colour_tells_is_kept() -> None:
+    """A strip of one pixel along an outline: the paper's filter loses it, with its residue it stays."""
+    small = np.full((3, 16, 16), 0.1, np.float32)
+    small[0, :, :7], small[1, :, 7], small[2, :, 8:] = 0.8, 0.8, 0.8
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, 15:] = (200, 100, 50)  # two colours and three classes
+    lost, _ = decide_refined(GuidedFilter(residue=0), small, image)
+    kept, _ = decide_refined(GuidedFilter(), small, image)
+    assert sorted(set(lost.ravel())) == [0, 2]
+    assert sorted(set(kept.ravel())) == [0, 1, 2]
+    flat = np.zeros_like(image)
+    np.testing.assert_allclose(GuidedFilter().refine(small, flat), enlarge(small, (32, 32)), atol=1e-5)
+
+
+def test_a_large_map_is_made_half_the_photo_s_size() -> None:
+    p, image = probabilities(3, 2, (31, 40)), photo(3, (31, 40))
+    small = enlarge(p, (16, 20))
+    np.testing.assert_allclose(
+        GuidedFilter().refine(p, image), GuidedFilter().refine(small, image), atol=1e-6
+    )
+    same = GuidedFilter(subsampling=1).refine(
+        p, image
+    )  # nothing to bring up: all that is not explained stays
+    np.testing.assert_allclose(same, p, atol=1e-5)
 
 
 @settings(max_examples=25, deadline=None)
@@ -120,13 +146,10 @@ def test_the_order_of_the_classes_does_not_matter() -> None:
 
 
 def test_many_coefficients_are_found_at_a_smaller_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    p = enlarge(probabilities(7, 3, (4, 4)), (64, 64))
-    image = np.asarray(enlarge(probabilities(8, 3, (3, 3)), (64, 64)).transpose(1, 2, 0) * 255, np.uint8)
-    whole = GuidedFilter(radius=1).refine(p, image)
-    monkeypatch.setattr(guided, "MOST_COEFFICIENTS", 4 * 3 * 32 * 32)
-    smaller = guided._bounded(p)
-    assert smaller.shape == (3, 32, 32)
-    np.testing.assert_allclose(GuidedFilter(radius=1).refine(p, image), whole, atol=0.06)
+    p, image = probabilities(7, 3, (64, 64)), photo(7, (64, 64))
+    monkeypatch.setattr(guided, "MOST_COEFFICIENTS", 4 * 3 * 16 * 16)
+    expected = GuidedFilter().refine(enlarge(p, (16, 16)), image)
+    np.testing.assert_allclose(GuidedFilter(subsampling=1).refine(p, image), expected, atol=1e-6)
 
 
 def test_what_it_refuses() -> None:
@@ -134,6 +157,10 @@ def test_what_it_refuses() -> None:
         GuidedFilter(radius=0)
     with pytest.raises(ConfigError, match="epsilon"):
         GuidedFilter(epsilon=0.0)
+    with pytest.raises(ConfigError, match="residue"):
+        GuidedFilter(residue=1.5)
+    with pytest.raises(ConfigError, match="subsampling"):
+        GuidedFilter(subsampling=0)
     p, image = probabilities(0, 2, (4, 4)), photo(0, (4, 4))
     with pytest.raises(DataError, match="float32"):
         GuidedFilter().refine(p.astype(np.float64), image)

@@ -52,12 +52,12 @@ class DenseCrf:
         BackendError: scipy is not installed.
     """
 
-    smoothness: float = 3.0
+    smoothness: float = 0.0
     smoothness_pixels: float = 3.0
-    appearance: float = 4.0
-    appearance_pixels: float = 40.0
-    appearance_levels: float = 8.0
-    iterations: int = 5
+    appearance: float = 2.0
+    appearance_pixels: float = 20.0
+    appearance_levels: float = 1.5
+    iterations: int = 3
     most_pixels: int = 1 << 18
 
     def __post_init__(self) -> None:
@@ -95,14 +95,17 @@ class DenseCrf:
         count, h, w = start.shape
         evidence = np.log(np.maximum(start, np.float32(_LEAST)))
         rows, columns = _line(h, self.smoothness_pixels), _line(w, self.smoothness_pixels)
-        lattice = Lattice(self._features(image))
+        lattice = Lattice(self._features(image)) if self.appearance else None
         current = start
         for _ in range(self.iterations):
             # Potts: the energy of all other classes is, up to a constant, minus that of one's own.
-            near = np.matmul(rows, np.matmul(current.reshape(-1, w), columns.T).reshape(count, h, w))
-            alike = lattice.normalised(np.ascontiguousarray(current.reshape(count, -1).T)).T
-            scores = evidence + np.float32(self.smoothness) * near
-            scores += np.float32(self.appearance) * alike.reshape(count, h, w)
+            scores = evidence.copy()
+            if self.smoothness:
+                near = np.matmul(rows, np.matmul(current.reshape(-1, w), columns.T).reshape(count, h, w))
+                scores += np.float32(self.smoothness) * near
+            if lattice:
+                alike = lattice.normalised(np.ascontiguousarray(current.reshape(count, -1).T)).T
+                scores += np.float32(self.appearance) * alike.reshape(count, h, w)
             current = _softmax(scores)
         return current
 
@@ -111,7 +114,8 @@ class DenseCrf:
         h, w, _ = image.shape
         y, x = np.mgrid[:h, :w].astype(np.float32) / np.float32(self.appearance_pixels)
         colours = np.moveaxis(image, 2, 0).astype(np.float32) / np.float32(self.appearance_levels)
-        return np.concatenate((y[None], x[None], colours)).reshape(5, -1).astype(np.float32, copy=False)
+        # In the authors' order: the lattice's error depends on it, and so masks are theirs to the pixel.
+        return np.concatenate((x[None], y[None], colours)).reshape(5, -1).astype(np.float32, copy=False)
 
 
 _UPWARDS = GuidedFilter(radius=2, epsilon=1e-4)
