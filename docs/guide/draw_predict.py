@@ -141,7 +141,7 @@ def refinement(model: Segmenter) -> None:
 def results(model: Segmenter) -> None:
     """What a segmentation can be turned into."""
     picture, _ = draw_scene((288, 384), seed=41, index=2)
-    answer = predicted(model, picture, sizing="resize", refine="guided")
+    answer = predicted(model, picture, sizing="resize", refine="crf")
     counts = {name: share for name, share in answer.area().items() if name != "background" and share > 0.01}
     name = max(counts, key=lambda each: counts[each])
     boxes = answer.photo()
@@ -190,7 +190,7 @@ def video(model: Segmenter) -> None:
     random = np.random.default_rng(3)
     frames = []
     for _ in range(8):
-        light = random.normal(0, 12, scene.shape) + random.normal(0, 25)
+        light = random.normal(0, 9, scene.shape) + random.normal(0, 9)
         frames.append(np.clip(scene + light, 0, 255).astype(np.uint8))
     smoother = Smoother(0.6)
     alone, smooth = [], []
