@@ -1,13 +1,12 @@
 """Do refined masks fit better? mIoU, boundary F and seconds a picture, plain and with each refinement.
 
     python benchmarks/refine.py --model models/pets.safetensors --data ../shared/data/cats --val-last 195
-    python benchmarks/refine.py --model models/camvid.safetensors --data ../shared/data/camvid --size 90 120
+    python benchmarks/refine.py --model models/camvid.safetensors --data ../shared/data/camvid --size 120 160
     python benchmarks/refine.py … --split train --pictures 60 --refine guided:radius=2 crf:appearance=2
 
-A setting is a name and what differs from its defaults. They were chosen on pictures to train on (of networks
-that had not seen those), and are measured on validation. `--size` makes masks coarse: the network gets its
-pictures smaller than it was trained with. Seconds are those of the refinement, from the network's
-probabilities to labels, in one thread.
+A setting is a name and what differs from its defaults, which were chosen on pictures to train on, and are
+measured here on validation. `--size` makes masks coarse: the network gets its pictures smaller than it was
+trained with. Seconds are those of the refinement, from the network's probabilities to labels, in one thread.
 """
 
 from __future__ import annotations
