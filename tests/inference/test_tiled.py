@@ -199,11 +199,11 @@ def test_a_large_picture_is_compared_in_windows_with_what_lies_around_them(
     predictor = _predictor(PredictConfig(sizing="tile", tile=64, overlap=0.25))
     labels = predictor.predict(picture).labels
     windows = seam_windows((500, 700), predictor.config)
-    assert len(set(windows)) == 4
+    assert len(set(windows)) == 8
     assert all(window.top % 32 == window.left % 32 == 0 for window in windows)
     source = ArraySource(picture)
     seams = measure_seams(predictor, source, windows, lambda window: labels[window.slices])
-    assert (seams.whole, seams.compared) == (False, 4 * 128 * 128)
+    assert (seams.whole, seams.compared) == (False, 8 * 64 * 64)
     assert seams.share < 0.001
     wrong = (labels + 1) % 3
     assert measure_seams(predictor, source, windows, lambda w: wrong[w.slices]).share > 0.999
@@ -213,7 +213,7 @@ def test_a_large_picture_is_compared_in_windows_with_what_lies_around_them(
 def test_windows_lie_below_the_row_asked_for(monkeypatch: pytest.MonkeyPatch, from_row: int) -> None:
     monkeypatch.setattr("pixelwise.inference.seams.NATIVE_PIXELS", 10_000)
     windows = seam_windows((500, 700), PredictConfig(tile=64), from_row=from_row)
-    assert len(windows) == (4 if from_row < 481 else 0)
+    assert len(windows) == (8 if from_row < 481 else 0)
     assert all(from_row <= w.top < w.bottom <= 500 and 0 <= w.left < w.right <= 700 for w in windows)
     if not windows:
         nothing = measure_seams(

@@ -23,8 +23,12 @@ from pixelwise.inference.sizing import NATIVE_PIXELS
 
 UInt8Array = npt.NDArray[np.uint8]
 
-WINDOWS = 4
-"""Compared, where the picture is too large to go through the network in one piece."""
+WINDOWS = 8
+"""Compared, where the picture is too large to go through the network in one piece.
+
+Each is as large as a tile, so that none lies between two seams; with the margin around it the network sees
+four times a tile at once, which bounds the memory that measuring takes.
+"""
 
 
 class Window(NamedTuple):
@@ -86,7 +90,7 @@ def seam_windows(
     height, width = size
     if height * width <= NATIVE_PIXELS:
         return [Window(from_row, 0, height, width)] if from_row < height else []
-    side = min(2 * config.tile, 1536)
+    side = config.tile
     random = np.random.default_rng(seed)
     first = -(-from_row // TILE_STEP) * TILE_STEP
     if first >= height:

@@ -43,7 +43,7 @@ class View:
             images = np.stack([resize_picture(image, size) for image in images])
         if self.mirrored:
             images = images[:, :, ::-1]
-        # A copy, as what is one pixel wide passes for contiguous whatever its strides, and torch refuses those.
+        # A copy: what is one pixel wide passes for contiguous whatever its strides, and torch refuses those.
         return np.array(np.rot90(images, self.turns, axes=(1, 2)), order="C")
 
     def back(self, probabilities: FloatArray, size: tuple[int, int]) -> FloatArray:
