@@ -16,8 +16,9 @@ from pixelwise.data import open_dataset
 from pixelwise.errors import DataError
 from pixelwise.inference import Predictor
 from pixelwise.inference.coco import write_coco
-from pixelwise.inference.job import Job, Outcome, Outputs
+from pixelwise.inference.job import Job
 from pixelwise.inference.manifest import Manifest
+from pixelwise.inference.outputs import Outcome, Outputs
 from pixelwise.inference.photos import find_photos
 from pixelwise.types import Classes, SizePolicy
 

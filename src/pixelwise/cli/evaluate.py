@@ -44,7 +44,7 @@ class Evaluate:
     """Print the result for machines."""
     out: Path | None = None
     """Also write the result into this JSON file."""
-    how: PredictConfig = field(default_factory=PredictConfig)
+    prediction: PredictConfig = field(default_factory=PredictConfig)
     config: DataConfig = field(default_factory=DataConfig)
 
     def run(self) -> int:
@@ -64,12 +64,12 @@ class Evaluate:
             half=self.half,
             compiled=self.compile,
             many=True,
-            config=self.how,
+            config=self.prediction,
         )
         with Display() as display:
             if segmenter.choice is not None:
                 display.note(str(segmenter.choice))
-            if self.how.tta:
+            if self.prediction.tta:
                 display.note(f"test-time augmentation: {segmenter.predictor.views.cost()}")
             result, plain = self._measure(segmenter, display)
         document = {
@@ -80,7 +80,7 @@ class Evaluate:
             "pictures": result.pictures,
             "miou_interval": _ends(result.miou_interval),
             "iou_intervals": [_ends(interval) for interval in result.iou_intervals],
-            "settings": asdict(self.how),
+            "settings": asdict(self.prediction),
             **result.metrics.to_json(),
         }
         if result.boundary is not None:
@@ -103,7 +103,7 @@ class Evaluate:
             if result.boundary is not None:
                 print_boundary(result.boundary)
             if plain is not None:
-                print(verdict(self.how.refine, plain, result))
+                print(verdict(self.prediction.refine, plain, result))
         return 0
 
     def _measure(self, segmenter: Segmenter, display: Display) -> tuple[Evaluation, Evaluation | None]:
@@ -114,7 +114,7 @@ class Evaluate:
         dataset = open_dataset(self.data, self.config)
         for note in dataset.notes:
             display.note(note)
-        refines = self.how.refine != "none"
+        refines = self.prediction.refine != "none"
 
         def measured(how: PredictConfig, text: str) -> Evaluation:
             segmenter.predictor.config = how
@@ -128,8 +128,8 @@ class Evaluate:
                 on_picture=lambda done, total: display.work(text, done, total),
             )
 
-        plain = measured(replace(self.how, refine="none"), "unrefined") if refines else None
-        return measured(self.how, "evaluating"), plain
+        plain = measured(replace(self.prediction, refine="none"), "unrefined") if refines else None
+        return measured(self.prediction, "evaluating"), plain
 
 
 def verdict(refine: str, plain: Evaluation, refined: Evaluation) -> str:

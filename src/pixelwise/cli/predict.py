@@ -13,7 +13,7 @@ from pixelwise.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from pixelwise.cli.terminal import Display
-    from pixelwise.inference.job import Outcome, Outputs
+    from pixelwise.inference.outputs import Outcome, Outputs
     from pixelwise.inference.photos import Photo
     from pixelwise.segmenter import Segmenter
 
@@ -64,7 +64,7 @@ class Predict:
     """Compile torch's work; takes a minute, and pays on GPUs at most."""
     json: bool = False
     """Print the result for machines."""
-    how: PredictConfig = field(default_factory=PredictConfig)
+    prediction: PredictConfig = field(default_factory=PredictConfig)
     config: DataConfig = field(default_factory=DataConfig)
 
     def run(self) -> int:
@@ -93,12 +93,12 @@ class Predict:
             compiled=self.compile,
             batch_size=self.batch_size,
             many=many,
-            config=self.how,
+            config=self.prediction,
         )
         with Display() as display:
             if segmenter.choice is not None:
                 display.note(str(segmenter.choice))
-            if self.how.tta:
+            if self.prediction.tta:
                 display.note(f"test-time augmentation: {segmenter.predictor.views.cost()}")
             if self.compare:
                 return self._compare(segmenter, display)
@@ -123,8 +123,9 @@ class Predict:
     def _photos(self, photos: list[Photo], segmenter: Segmenter, display: Display) -> int:
         from pixelwise.cli.terminal import complain, print_json
         from pixelwise.inference.coco import COCO_FILE, write_coco
-        from pixelwise.inference.job import Job, Outputs
+        from pixelwise.inference.job import Job
         from pixelwise.inference.manifest import Manifest
+        from pixelwise.inference.outputs import Outputs
 
         outputs = Outputs(
             folder=self.out,
@@ -178,7 +179,7 @@ class Predict:
 
         return {
             "model": checksum_of(self.model),
-            "settings": asdict(self.how),
+            "settings": asdict(self.prediction),
             "outputs": outputs.to_json(),
             "backend": self.backend,
             "half": self.half,

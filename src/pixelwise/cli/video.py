@@ -58,7 +58,7 @@ class Video:
     """Compute in 16-bit numbers, where processor or GPU do: up to three times as fast, few pixels differ."""
     json: bool = False
     """Print the result for machines."""
-    how: PredictConfig = field(default_factory=PredictConfig)
+    prediction: PredictConfig = field(default_factory=PredictConfig)
 
     def run(self) -> int:
         """Segments; 0, or 2 if the video ended early, or 130 if a file was interrupted."""
@@ -94,7 +94,7 @@ class Video:
             half=self.half,
             batch_size=self.batch_size,
             many=live is False,
-            config=self.how,
+            config=self.prediction,
         )
         return self._segment(segmenter, settings)
 
@@ -107,7 +107,7 @@ class Video:
         with Display() as display, stop_on_signals() as stopped:
             if segmenter.choice is not None:
                 display.note(str(segmenter.choice))
-            if self.how.tta:
+            if self.prediction.tta:
                 display.note(f"test-time augmentation: {segmenter.predictor.views.cost()}")
             try:
                 result = segment_video(

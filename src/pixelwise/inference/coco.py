@@ -12,7 +12,7 @@ import numpy as np
 from pixelwise.data.io import read_mask_values
 from pixelwise.data.writers.coco import coco_annotations, coco_head, coco_image
 from pixelwise.files import replacing
-from pixelwise.inference.job import Outcome
+from pixelwise.inference.outputs import Outcome
 from pixelwise.types import Classes
 
 COCO_FILE = "coco.json"
