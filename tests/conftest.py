@@ -31,3 +31,20 @@ def data_folder(tmp_path: Path) -> Path:
 def shared_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `draw_folder` that nobody may change."""
     return draw_folder(tmp_path_factory.mktemp("drawn") / "data")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model file of an untrained network, for photos at 32x32; nobody may change it."""
+    from pixelwise.header import Architecture, ModelHeader  # torch takes a second, and few tests need it
+    from pixelwise.model_file import save_model
+    from pixelwise.models import build_model
+    from pixelwise.types import Classes, SizePolicy
+
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    network = build_model("unet-xception", num_classes=2, seed=0)
+    header = ModelHeader(
+        Architecture("unet-xception"), Classes(("ground", "box")), SizePolicy("resize", (32, 32))
+    )
+    save_model(path, network, header)
+    return path

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from pixelwise.errors import DataError
+
+_BEGUN = re.compile(r"\.(\d+)-\d+\.part\.")
+"""Process and thread in the name of a file that is not whole yet."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -54,6 +58,32 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Removes what `replacing` began in a folder, and below, in processes that were killed.
+
+    Args:
+        folder: Where; it need not be there.
+        name: Of the files that were to be written, as a pattern.
+    """
+    if os.name != "posix":  # elsewhere nothing asks harmlessly whether a process lives
+        return
+    for path in folder.rglob(f".*.part.{name}"):
+        begun = _BEGUN.match(path.name)
+        if begun and not _lives(int(begun.group(1))):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -19,23 +19,8 @@ from PIL import Image
 
 from pixelwise import files
 from pixelwise.cli import main
-from pixelwise.header import Architecture, ModelHeader
-from pixelwise.model_file import save_model
-from pixelwise.models import build_model
-from pixelwise.types import Classes, SizePolicy
 
 SMALL = ["--size", "32", "32", "--epochs", "1", "--batch-size", "4", "--no-cache"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    network = build_model("unet-xception", num_classes=2, seed=0)
-    header = ModelHeader(
-        Architecture("unet-xception"), Classes(("ground", "box")), SizePolicy("resize", (32, 32))
-    )
-    save_model(path, network, header)
-    return path
 
 
 def _complaint(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:

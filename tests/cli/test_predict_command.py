@@ -17,25 +17,10 @@ from PIL import Image
 import pixelwise as pw
 from pixelwise.cli import main
 from pixelwise.data import open_dataset
-from pixelwise.header import Architecture, ModelHeader
-from pixelwise.model_file import save_model
-from pixelwise.models import build_model
-from pixelwise.types import Classes, SizePolicy
 
 rasterio = pytest.importorskip("rasterio")
 
 PLACE = rasterio.transform.from_origin(500_000, 5_300_000, 0.5, 0.5)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    network = build_model("unet-xception", num_classes=2, seed=0)
-    header = ModelHeader(
-        Architecture("unet-xception"), Classes(("ground", "box")), SizePolicy("resize", (32, 32))
-    )
-    save_model(path, network, header)
-    return path
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

@@ -83,7 +83,8 @@ def test_a_stream_does_not_lag_behind(tmp_path: Path) -> None:
 
 def test_a_limit_ends_a_stream(tmp_path: Path) -> None:
     clip = draw_clip(tmp_path / "in.ts", frames=100)
-    with _server(clip.read_bytes(), length=False) as url:
+    # Of frames that come at once only the newest stays: without pauses the stream may end before three.
+    with _server(clip.read_bytes(), length=False, pause=0.2) as url:
         result = segment_video(predictor(), url, tmp_path / "out.mp4", VideoSettings(frames=3))
     assert result.frames == 3
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pixelwise.data.ahead import in_order
 from pixelwise.data.raster import ArraySource, RasterSource, RowSource, goes_by_rows, sink_ending
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.files import replacing
+from pixelwise.files import remove_leftovers, replacing
 from pixelwise.inference.manifest import Manifest, Record, checksum_of
 from pixelwise.inference.outputs import Outcome, Outputs
 from pixelwise.inference.photos import Photo, read_input
@@ -64,6 +64,9 @@ class Job:
         Raises:
             DataError: The results cannot be written. Those that were yielded are there.
         """
+        if self.resume:
+            for folder in self.outputs.folders().values():
+                remove_leftovers(folder)
         for by_rows, some in itertools.groupby(photos, lambda photo: goes_by_rows(photo.path)):
             if by_rows:
                 yield from map(self._by_rows, some)

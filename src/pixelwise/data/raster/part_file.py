@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from pixelwise.data.raster.state import State
 from pixelwise.errors import DataError
-from pixelwise.files import sync_folder
+from pixelwise.files import remove_leftovers, sync_folder
 
 Span = tuple[int, int]
 """The first byte and the count of bytes of a part of a file."""
@@ -183,6 +183,7 @@ class PartFile:
                 self.path.replace(self.target)
                 sync_folder(self.target.parent)
             self._state_path.unlink(missing_ok=True)
+            remove_leftovers(self.target.parent, self._state_path.name)
         except OSError as error:
             raise self._said(error) from error
 
