@@ -17,6 +17,7 @@ import pixelwise as pw
 from drawn_networks import build
 from pixelwise.backends.runtimes import open_runtime
 from pixelwise.errors import BackendError, ConfigError, DataError, ModelFileError
+from pixelwise.exported import model_checksum
 from pixelwise.graph import capture, simplify
 from pixelwise.graph.onnx import to_onnx
 from pixelwise.header import Architecture, ModelHeader
@@ -209,3 +210,12 @@ def test_an_answer_outlives_the_next_one(backend: Literal["onnxruntime", "openvi
     assert np.array_equal(first, kept)
     assert not np.array_equal(second, kept)
     first[:] = 0  # it is the caller's own
+
+
+def test_the_checksum_of_a_model_is_that_of_its_weights_too(tmp_path: Path) -> None:
+    xml, weights = tmp_path / "model.xml", tmp_path / "model.bin"
+    xml.write_text("<net/>")
+    weights.write_bytes(b"one")
+    first = model_checksum(xml)
+    weights.write_bytes(b"two")
+    assert model_checksum(xml) != first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pixelwise.errors import DataError
-from pixelwise.files import remove_leftovers, replacing, write_whole
+from pixelwise.files import digest_of, remove_leftovers, replacing, sha256_of, write_whole
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -60,3 +61,10 @@ def test_only_what_dead_processes_began_is_cleared_away(tmp_path: Path) -> None:
         assert alive.exists()
     assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == sorted([*kept, "g.png"])
     remove_leftovers(tmp_path / "nowhere")
+
+
+def test_digests_are_those_of_the_bytes(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    (tmp_path / "x").write_bytes(content)
+    assert sha256_of(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+    assert digest_of(tmp_path / "x", "md5") == hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pixelwise.backends import Backend
 from pixelwise.backends.runtimes import Runtime, first_installed, open_runtime
 from pixelwise.errors import ConfigError, ModelFileError
+from pixelwise.files import sha256_of
 from pixelwise.header import FORM_KEY, KEY, LEAST_PROBABILITY, Form, ModelHeader
 
 T = TypeVar("T")
@@ -33,6 +34,12 @@ class FromProbabilities:
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """`(N, H, W, 3) uint8` RGB in, `(N, K, H, W) float32` logits out."""
         return np.log(np.maximum(self._backend.logits(images), np.float32(LEAST_PROBABILITY)))
+
+
+def model_checksum(path: Path) -> str:
+    """SHA-256 of a model's file; of OpenVINO's that of its weights beside it too."""
+    beside = [path.with_suffix(".bin")] if path.suffix.lower() == ".xml" else []
+    return " ".join(sha256_of(file) for file in (path, *beside))
 
 
 def is_exported(path: Path) -> bool:

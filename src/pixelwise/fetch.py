@@ -5,7 +5,6 @@ Knows a URL, a size and a checksum; nothing of data sets and of what is in the f
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import time
 import urllib.error
@@ -13,6 +12,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelwise.files import digest_of
 from pixelwise.progress import Progress
 
 RETRIES = 5
@@ -42,7 +42,7 @@ class Wanted:
     def is_right(self, path: Path) -> bool:
         """Whether a file has the checksums that are known."""
         return all(
-            _digest(path, method) == known
+            digest_of(path, method) == known
             for method, known in (("sha256", self.sha256), ("md5", self.md5))
             if known
         )
@@ -157,16 +157,3 @@ def _read(response: http.client.HTTPResponse, count: int) -> bytes:
 def size_of(path: Path) -> int:
     """Bytes of a file; 0 if there is none."""
     return path.stat().st_size if path.is_file() else 0
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in lower-case hexadecimal."""
-    return _digest(path, "sha256")
-
-
-def _digest(path: Path, method: str) -> str:
-    digest = hashlib.new(method, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

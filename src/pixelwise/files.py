@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all. Knows nothing of what is in them."""
+"""Files that are written whole or not at all, and their digests. Knows nothing of what is in them."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import threading
@@ -58,6 +59,20 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in lower-case hexadecimal."""
+    return digest_of(path, "sha256")
+
+
+def digest_of(path: Path, method: str) -> str:
+    """Of a file's bytes, by a method that `hashlib` knows, in lower-case hexadecimal."""
+    digest = hashlib.new(method, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def remove_leftovers(folder: Path, name: str = "*") -> None:

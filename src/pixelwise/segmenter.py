@@ -17,10 +17,11 @@ from pixelwise.backends import Backend
 from pixelwise.config import DataConfig
 from pixelwise.data.raster import RasterSource
 from pixelwise.errors import BackendError, DataError
+from pixelwise.exported import model_checksum
 from pixelwise.fastest import Choice
+from pixelwise.files import sha256_of
 from pixelwise.header import Answer, ModelHeader, form_of
 from pixelwise.inference import Predictor, read_input
-from pixelwise.inference.manifest import checksum_of
 from pixelwise.inference.streamed import OnRows, Streamed, segment_file
 from pixelwise.segmentation import Segmentation
 from pixelwise.types import Classes
@@ -128,8 +129,8 @@ class Segmenter:
             ConfigError: The ending is another one.
         """
         config, source_path = self.predictor.config, Path(picture)
-        model = self.header.to_json() if self.file is None else checksum_of(self.file)
-        facts = [model, asdict(config), checksum_of(source_path)]
+        model = self.header.to_json() if self.file is None else model_checksum(self.file)
+        facts = [model, asdict(config), sha256_of(source_path)]
         source = RasterSource(source_path, bands=config.bands, value_range=config.value_range)
         try:
             return segment_file(

@@ -218,6 +218,57 @@ def test_how_pictures_are_sized_is_told_once_and_seams_are_measured(photos: Path
     ]
 
 
+def test_a_photo_without_room_for_its_probabilities_is_told_and_the_rest_go_on(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixelwise.inference.enlarge.MOST_BYTES", 4 * 3 * 42 * 60)
+    outcomes, _ = _run(photos, tmp_path / "out", cutout="cat")
+    assert [outcome.error is None for outcome in outcomes] == [True, True, True, False, False, False]
+    assert "3.png: the probabilities of 3 classes at 60x43" in str(outcomes[3].error)
+    assert "go without --probabilities and --cutout" in str(outcomes[3].error)
+
+
+def test_labelme_files_of_sub_folders_keep_the_order_of_the_classes(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    picture = np.full((30, 40, 3), CLASSES.colours[2], np.uint8)
+    Image.fromarray(picture).save(tmp_path / "photos" / "sub" / "a.png")
+    _run(tmp_path / "photos", tmp_path / "out", labelme=True)
+    reader = open_dataset(tmp_path / "out" / "labelme").reader
+    assert reader.classes.names == CLASSES.names
+    assert (reader[0].mask == 2).all()
+
+
+def test_a_picture_by_rows_among_others(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rasterio")
+    for module in ("data.raster.giant", "inference.streamed"):
+        monkeypatch.setattr(f"pixelwise.{module}.MAX_PIXELS", 44 * 60 - 1)
+    outcomes, notes = _run(photos, tmp_path / "out", labelme=True)
+    assert [outcome.photo.name for outcome in outcomes] == list("012345")
+    assert all(outcome.error is None for outcome in outcomes)
+    assert "labelme" in outcomes[3].files
+    assert "labelme" not in outcomes[4].files  # 44 rows
+    assert "4: it is read by rows, so its mask and an overview are written alone" in notes
+    assert "4: tile, because it has more pixels than can be held" in notes
+    monkeypatch.undo()
+    expected = tmp_path / "expected"
+    _run(photos, expected)
+    for number in range(6):
+        name = f"masks/{number}.png"
+        ours, theirs = (np.asarray(Image.open(folder / name)) for folder in (tmp_path / "out", expected))
+        assert np.array_equal(ours, theirs)
+
+
+def test_masks_too_large_to_be_held_are_left_out_of_the_coco_json(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes, _ = _run(photos, tmp_path / "out")
+    monkeypatch.setattr("pixelwise.inference.coco.is_giant", lambda path: path.name == "4.png")
+    assert write_coco(tmp_path / "coco.json", outcomes, CLASSES) == ["4"]
+    assert len(json.loads((tmp_path / "coco.json").read_text())["images"]) == 5
+
+
 def test_the_record_says_what_was_written(photos: Path, tmp_path: Path) -> None:
     _run(photos, tmp_path / "out")
     lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]

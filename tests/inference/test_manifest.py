@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from pixelwise.errors import DataError
-from pixelwise.inference.manifest import NAME, Manifest, Record, checksum_of
+from pixelwise.files import sha256_of
+from pixelwise.inference.manifest import NAME, Manifest, Record
 
 JOB = {"model": "abc", "settings": {"tile": 512}}
 
@@ -20,7 +20,7 @@ def _record(folder: Path, number: int) -> Record:
         photo=f"photos/{number}.jpg",
         checksum=f"photo {number}",
         files={"mask": f"{number}.png"},
-        checksums={"mask": checksum_of(folder / f"{number}.png")},
+        checksums={"mask": sha256_of(folder / f"{number}.png")},
         area={"cat": 0.25, "ground": 0.75},
     )
 
@@ -32,12 +32,6 @@ def _begun(folder: Path, count: int = 3) -> list[Record]:
         manifest.add(record)
     manifest.close()
     return records
-
-
-def test_a_checksum_is_sha_256(tmp_path: Path) -> None:
-    content = bytes(range(256)) * 10_000
-    (tmp_path / "x").write_bytes(content)
-    assert checksum_of(tmp_path / "x") == hashlib.sha256(content).hexdigest()
 
 
 def test_what_was_done_is_found_again(tmp_path: Path) -> None:

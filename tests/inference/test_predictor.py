@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from pixelwise.backends.fake import FakeBackend
+from pixelwise.config import PredictConfig
 from pixelwise.errors import BackendError
 from pixelwise.inference import Predictor
+from pixelwise.inference.refine import GuidedFilter
 from pixelwise.types import Classes, SizePolicy
 
 RED_GREEN = Classes(("red", "green"), ((255, 0, 0), (0, 255, 0)))
@@ -127,3 +129,16 @@ def test_a_backend_of_other_classes_is_found_out() -> None:
     predictor = Predictor(FakeBackend([(0, 0, 0)] * 3), RED_GREEN, SizePolicy("resize", (8, 8)))
     with pytest.raises(BackendError, match=r"answered \(1, 3, 8, 8\) where \(1, 2, 8, 8\)"):
         predictor.predict(_picture(4, 4))
+
+
+def test_refined_probabilities_and_labels_are_of_one_refinement(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    refine = GuidedFilter.strips
+    monkeypatch.setattr(GuidedFilter, "strips", lambda *given: calls.append(1) or refine(*given))
+    predictor = _predictor()
+    predictor.config = PredictConfig(refine="guided")
+    answer = predictor.predict(_picture(40, 50), probabilities=True)
+    assert len(calls) == 1
+    assert answer.probabilities is not None
+    assert np.array_equal(answer.labels, answer.probabilities.argmax(0))
+    assert np.array_equal(answer.labels, predictor.predict(_picture(40, 50)).labels)

@@ -157,7 +157,8 @@ class Predict:
         finally:
             manifest.close()
         if self.coco:
-            write_coco(self.out / COCO_FILE, outcomes, segmenter.classes)
+            for name in write_coco(self.out / COCO_FILE, outcomes, segmenter.classes):
+                display.note(f"{name} is too large for {COCO_FILE}, and left out there")
         failed = [str(outcome.photo.path) for outcome in outcomes if outcome.error is not None]
         done = [outcome for outcome in outcomes if outcome.error is None]
         if self.json:
@@ -175,10 +176,10 @@ class Predict:
 
     def _identity(self, outputs: Outputs) -> dict[str, Any]:
         """What decides the results besides the photos; a job that goes on must be the same."""
-        from pixelwise.inference.manifest import checksum_of
+        from pixelwise.exported import model_checksum
 
         return {
-            "model": checksum_of(self.model),
+            "model": model_checksum(self.model),
             "settings": asdict(self.prediction),
             "outputs": outputs.to_json(),
             "backend": self.backend,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pixelwise.data.ahead import in_order
+from pixelwise.files import sha256_of
 
 UNREADABLE = "unreadable"
 """Stands for the digest of a file that cannot be opened; decoding it gives the reason."""
@@ -73,14 +74,10 @@ def combine(names: Sequence[str], digests: Sequence[Sequence[str]]) -> str:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return sha256_of(path)
     except OSError:
         return UNREADABLE
-    return digest.hexdigest()
 
 
 def _load(record: Path) -> dict[str, list[Any]]:

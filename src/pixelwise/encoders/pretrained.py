@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from pixelwise.encoders import mobilenet_v2, resnet
 from pixelwise.encoders.vgg16 import torchvision_names
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.fetch import Wanted, fetch, sha256_of
+from pixelwise.fetch import Wanted, fetch
+from pixelwise.files import sha256_of
 from pixelwise.progress import Progress
 
 IMAGENET = "imagenet"

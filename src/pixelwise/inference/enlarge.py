@@ -174,7 +174,7 @@ def check_room(num_classes: int, size: tuple[int, int]) -> None:
     if needed > MOST_BYTES:
         raise ConfigError(
             f"the probabilities of {num_classes} classes at {size_text(size)} take {needed / 1e9:.0f} GB: "
-            "go without --probabilities"
+            "go without --probabilities and --cutout"
         )
 
 

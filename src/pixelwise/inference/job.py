@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pixelwise.data.ahead import in_order
+from pixelwise.data.formats.labelme_names import LABELS_FILE
 from pixelwise.data.raster import ArraySource, RasterSource, RowSource, goes_by_rows, sink_ending
+from pixelwise.data.writers.labelme import labels_text
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.files import remove_leftovers, replacing
-from pixelwise.inference.manifest import Manifest, Record, checksum_of
+from pixelwise.files import remove_leftovers, replacing, sha256_of, write_whole
+from pixelwise.inference.enlarge import check_room
+from pixelwise.inference.manifest import Manifest, Record
 from pixelwise.inference.outputs import Outcome, Outputs
 from pixelwise.inference.photos import Photo, read_input
-from pixelwise.inference.predictor import Input, Predictor
+from pixelwise.inference.predictor import Input, Predictor, own_size
 from pixelwise.inference.seams import measure_seams, seam_windows
 from pixelwise.inference.sizing import Way
 from pixelwise.inference.streamed import segment_file
@@ -64,6 +67,9 @@ class Job:
         Raises:
             DataError: The results cannot be written. Those that were yielded are there.
         """
+        if self.outputs.labelme:  # photos of sub-folders too are trained on from here
+            labels = self.outputs.folder / "labelme" / LABELS_FILE
+            write_whole(labels, labels_text(self.predictor.classes))
         if self.resume:
             for folder in self.outputs.folders().values():
                 remove_leftovers(folder)
@@ -80,7 +86,7 @@ class Job:
         """A picture that is read and written by rows: its label map, and an overview of it."""
         config = self.predictor.config
         try:
-            checksum = checksum_of(photo.path)
+            checksum = sha256_of(photo.path)
             source = RasterSource(photo.path, bands=config.bands, value_range=config.value_range)
             try:
                 outcome, record = self._from_source(photo, checksum, source)
@@ -102,6 +108,8 @@ class Job:
         done = self.manifest.done(str(photo.path), checksum, paths)
         if done is not None:
             return Outcome(photo, files=files, area=done.area, skipped=True), None
+        if self.outputs.beyond_overview:
+            self._on_note(f"{photo.name}: it is read by rows, so its mask and an overview are written alone")
         written = segment_file(
             self.predictor,
             source,
@@ -116,7 +124,7 @@ class Job:
         if self.outputs.overlays:
             with replacing(files["overlay"]) as temporary:
                 written.overview.overlay().save(temporary, quality=92)
-        checksums = {kind: checksum_of(path) for kind, path in files.items()}
+        checksums = {kind: sha256_of(path) for kind, path in files.items()}
         record = Record(str(photo.path), checksum, paths, checksums, written.area)
         return Outcome(photo, files=files, area=written.area), record
 
@@ -165,13 +173,17 @@ class Job:
 
     def _read(self, photo: Photo) -> _Read:
         try:
-            checksum = checksum_of(photo.path)
+            checksum = sha256_of(photo.path)
             done = self.manifest.done(str(photo.path), checksum, self.outputs.files(photo))
             if done is not None:
                 return _Read(photo, checksum, done)
             content = read_input(photo.path, self.predictor, whole=self.outputs.need_photo)
+            if self._needs_probabilities:
+                check_room(len(self.predictor.classes), own_size(content))
         except DataError as error:
             return _Read(photo, "", error)
+        except ConfigError as error:
+            return _Read(photo, "", DataError(f"{photo.path}: {error}"))
         except OSError as error:
             return _Read(photo, "", DataError(f"{photo.path}: {error.strerror or error}"))
         return _Read(photo, checksum, content)
@@ -191,7 +203,7 @@ class Job:
             # A crash leaves what was there before; what a power cut leaves, its checksum finds out.
             with replacing(path, durable=False) as temporary:
                 self.outputs.write(kind, photo, segmentation, temporary)
-        checksums = {kind: checksum_of(path) for kind, path in files.items()}
+        checksums = {kind: sha256_of(path) for kind, path in files.items()}
         area = segmentation.area()
         record = Record(str(photo.path), read.checksum, paths, checksums, area)
         return Outcome(photo, files=files, area=area), record

@@ -6,7 +6,6 @@ opened, only compared with what would be written.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from pixelwise.errors import DataError
-from pixelwise.files import write_whole
+from pixelwise.files import sha256_of, write_whole
 
 NAME = "manifest.jsonl"
 """Of the file, in the folder of the results."""
 
-_CHUNK = 1 << 20
 _LONGEST_LINE = 1 << 20
 _FORMAT = 1
 
@@ -121,22 +119,13 @@ class Manifest:
             return None
         for kind, path in files.items():
             found = self._folder / path
-            if not found.is_file() or checksum_of(found) != record.checksums.get(kind):
+            if not found.is_file() or sha256_of(found) != record.checksums.get(kind):
                 return None
         return record
 
     def close(self) -> None:
         """Nothing is added any more."""
         self._file.close()
-
-
-def checksum_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _read(path: Path, job: Mapping[str, Any]) -> dict[str, Record]:

@@ -41,6 +41,11 @@ class Outputs:
         """Whether the photo is needed at its own size."""
         return self.overlays or bool(self.cutout)
 
+    @property
+    def beyond_overview(self) -> bool:
+        """Whether more is wanted than a mask and an overlay, which a picture by rows does not get."""
+        return self.probabilities or self.labelme or bool(self.cutout)
+
     def files(self, photo: Photo) -> dict[str, str]:
         """The results' paths relative to the folder, by kind."""
         return {kind: f"{folder}/{photo.name}{ending}" for kind, folder, ending in self._kinds(photo)}

@@ -168,15 +168,18 @@ class Predictor:
         self, image: Input, score: FloatArray, *, confidence: bool = True, probabilities: bool = False
     ) -> Segmentation:
         """The segmentation of a picture at its own size, from its probabilities `(K, h, w)`."""
-        size = _own_size(image)
+        size = own_size(image)
         refinement = self._refinement if self._way_of(image).mode != "tile" else None  # tiles are refined
+        if probabilities:
+            check_room(len(self.classes), size)
         if refinement is None:
+            labels, sure = decide(score, size, confidence=confidence)
+            score = enlarge(score, size) if probabilities else score
+        elif probabilities:
+            score = refinement.refine(score, _whole(image))
             labels, sure = decide(score, size, confidence=confidence)
         else:
             labels, sure = decide_refined(refinement, score, _whole(image), confidence=confidence)
-        if probabilities:
-            check_room(len(self.classes), size)
-            score = enlarge(score, size) if refinement is None else refinement.refine(score, _whole(image))
         return Segmentation(
             labels=labels,
             classes=self.classes,
@@ -216,7 +219,7 @@ class Predictor:
         return np.stack([refinement.refine(s, image) for s, image in zip(scores, images, strict=True)])
 
     def _tiled_scores(self, image: UInt8Array) -> FloatArray:
-        check_room(len(self.classes), _own_size(image))
+        check_room(len(self.classes), own_size(image))
         return whole_scores(self.pieces(ArraySource(image)), (len(self.classes), *image.shape[:2]))
 
     def _tiled(self, image: UInt8Array, *, confidence: bool, probabilities: bool) -> Segmentation:
@@ -238,7 +241,7 @@ class Predictor:
         """How a picture meets the network: of a `Sized` one that is settled."""
         if isinstance(image, Sized):
             return Way("resize", "it was decoded so")
-        return self.way(_own_size(image))
+        return self.way(own_size(image))
 
     def _sized(self, image: Input, way: Way) -> UInt8Array:
         if isinstance(image, Sized):
@@ -251,7 +254,7 @@ class Predictor:
         way, size = None, None
         for image in images:
             its_way = self._way_of(image)
-            its_size = self.size_policy.size if its_way.mode == "resize" else _own_size(image)
+            its_size = self.size_policy.size if its_way.mode == "resize" else own_size(image)
             alone = its_way.mode == "tile" or (way, size) != (its_way, its_size)
             if way is not None and (len(batch) == self.batch_size or alone):
                 yield _Batch(batch, way)
@@ -279,7 +282,8 @@ def _whole(image: Input) -> UInt8Array:
     return image.image
 
 
-def _own_size(image: Input) -> tuple[int, int]:
+def own_size(image: Input) -> tuple[int, int]:
+    """`(height, width)` of a picture itself, whatever the network gets of it."""
     return image.size if isinstance(image, Sized) else (image.shape[0], image.shape[1])
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from pixelwise.config import TrainConfig
 from pixelwise.encoders.pretrained import IMAGENET
 from pixelwise.errors import ConfigError, ModelFileError
-from pixelwise.fetch import sha256_of
+from pixelwise.files import sha256_of
 from pixelwise.header import Architecture
 from pixelwise.model_file import load_model, read_header
 from pixelwise.models import assemble

@@ -40,9 +40,13 @@ def goes_by_rows(path: Path) -> bool:
     False for what is no picture: reading it says why.
     """
     try:
-        return has_coordinates(path) or is_giant(path) or not _is_ordinary(path)
+        header = read_header(path)
+    except UnreadableError:
+        return _tiff_size(path) is not None
     except DataError:
         return False
+    height, width = header.size
+    return height * width > MAX_PIXELS or (header.format == "TIFF" and has_coordinates(path))
 
 
 def has_coordinates(path: Path) -> bool:
@@ -52,15 +56,6 @@ def has_coordinates(path: Path) -> bool:
             return not read_directory(file).entries.keys().isdisjoint(GEOGRAPHIC)
     except (OSError, NoTiffError):
         return False
-
-
-def _is_ordinary(path: Path) -> bool:
-    """Whether Pillow knows the picture."""
-    try:
-        read_header(path)
-    except UnreadableError:
-        return _tiff_size(path) is None
-    return True
 
 
 def tiff_orientation(path: Path) -> int:
