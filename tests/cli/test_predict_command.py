@@ -197,11 +197,12 @@ def test_refinement_is_judged_where_there_is_a_truth(
     model: Path, shared_data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("--val-last", 3, "--refine", "guided")
-    code, out, _ = _run(capsys, "evaluate", model, shared_data_folder, *arguments)
+    code, out, said = _run(capsys, "evaluate", model, shared_data_folder, *arguments)
     assert code == 0
     assert "boundary of" in out
     assert "--refine guided" in out
     assert "mIoU" in out.splitlines()[-1]
+    assert "resize, because the model was trained on photos brought to 32x32" in said
     code, out, _ = _run(capsys, "evaluate", model, shared_data_folder, *arguments, "--json")
     refined = json.loads(out)
     code, out, _ = _run(

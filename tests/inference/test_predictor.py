@@ -131,6 +131,28 @@ def test_a_backend_of_other_classes_is_found_out() -> None:
         predictor.predict(_picture(4, 4))
 
 
+def test_it_remembers_how_pictures_met_the_network() -> None:
+    predictor = _predictor("native")
+    assert list(predictor.ways) == []
+    list(predictor.predict_many([_picture(8, 8), _picture(9, 9)]))
+    assert [str(way) for way in predictor.ways] == [
+        "native, because the model was trained on photos as they are"
+    ]
+    predictor.config = PredictConfig(sizing="tile", tile=32)
+    predictor.predict(_picture(8, 8))
+    predictor.predict(_picture(50, 8))
+    assert [str(way) for way in predictor.ways] == ["tile, because that was asked for"]
+
+
+@pytest.mark.parametrize(
+    ("size", "mode"), [((1, 1), "native"), ((2048, 2048), "native"), ((2048, 2049), "tile")]
+)
+def test_auto_gives_a_native_model_at_most_four_megapixels_at_once(size: tuple[int, int], mode: str) -> None:
+    assert _predictor("native").way(size).mode == mode
+    assert _predictor("resize").way(size).mode == "resize"
+    assert _predictor("resize").way(size, by_rows="it is large").mode == "tile"
+
+
 def test_refined_probabilities_and_labels_are_of_one_refinement(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     refine = GuidedFilter.strips

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from pixelwise.cli.compute import Compute, facts
 from pixelwise.config import DataConfig, PredictConfig
 
 if TYPE_CHECKING:
@@ -31,19 +32,11 @@ class Evaluate:
     """Compare at each photo's own size, or at the network's as validation in training does."""
     boundary: bool = False
     """Measure the outlines too: precision, recall and F of each class's boundary."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute."""
-    backend: Literal["auto", "torch", "onnxruntime", "openvino", "tensorrt"] | None = None
-    """What computes; where not given torch for a run's model file, for an export its usual runtime; tensorrt
-    needs a GPU; auto takes the fastest that is installed and remembers what it measured."""
-    half: bool = False
-    """Compute in 16-bit numbers, where processor or GPU do: up to three times as fast, few pixels differ."""
-    compile: bool = False
-    """Compile torch's work; takes a minute, and pays on GPUs at most."""
     json: bool = False
     """Print the result for machines."""
     out: Path | None = None
     """Also write the result into this JSON file."""
+    compute: Compute = field(default_factory=Compute)
     prediction: PredictConfig = field(default_factory=PredictConfig)
     config: DataConfig = field(default_factory=DataConfig)
 
@@ -55,22 +48,11 @@ class Evaluate:
 
         from pixelwise.cli.results import print_boundary, print_metrics
         from pixelwise.cli.terminal import Display, print_json, write_json
-        from pixelwise.loading import load
 
-        segmenter = load(
-            self.model,
-            device=self.device,
-            backend=self.backend,
-            half=self.half,
-            compiled=self.compile,
-            many=True,
-            config=self.prediction,
-        )
+        segmenter = self.compute.load(self.model, self.prediction, many=True)
         with Display() as display:
-            if segmenter.choice is not None:
-                display.note(str(segmenter.choice))
-            if self.prediction.tta:
-                display.note(f"test-time augmentation: {segmenter.predictor.views.cost()}")
+            for fact in facts(segmenter):
+                display.note(fact)
             result, plain = self._measure(segmenter, display)
         document = {
             "model": str(self.model),
@@ -129,7 +111,10 @@ class Evaluate:
             )
 
         plain = measured(replace(self.prediction, refine="none"), "unrefined") if refines else None
-        return measured(self.prediction, "evaluating"), plain
+        result = measured(self.prediction, "evaluating")
+        for way in segmenter.predictor.ways:
+            display.note(str(way))
+        return result, plain
 
 
 def verdict(refine: str, plain: Evaluation, refined: Evaluation) -> str:

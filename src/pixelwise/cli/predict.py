@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
+from pixelwise.cli.compute import Compute, facts
 from pixelwise.config import DataConfig, PredictConfig
 from pixelwise.errors import ConfigError, DataError
 
@@ -53,17 +54,9 @@ class Predict:
     """With --compare: how many sheets, from the worst picture on."""
     batch_size: int = 8
     """Photos per call of the network."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute."""
-    backend: Literal["auto", "torch", "onnxruntime", "openvino", "tensorrt"] | None = None
-    """What computes; where not given torch for a run's model file, for an export its usual runtime; tensorrt
-    needs a GPU; auto takes the fastest that is installed and remembers what it measured."""
-    half: bool = False
-    """Compute in 16-bit numbers, where processor or GPU do: up to three times as fast, few pixels differ."""
-    compile: bool = False
-    """Compile torch's work; takes a minute, and pays on GPUs at most."""
     json: bool = False
     """Print the result for machines."""
+    compute: Compute = field(default_factory=Compute)
     prediction: PredictConfig = field(default_factory=PredictConfig)
     config: DataConfig = field(default_factory=DataConfig)
 
@@ -80,26 +73,14 @@ class Predict:
         from pixelwise.cli.terminal import Display
         from pixelwise.data.raster import goes_by_rows
         from pixelwise.inference.photos import find_photos
-        from pixelwise.loading import load
 
         photos = [] if self.compare else find_photos(self.photos)
         # A picture by rows is as many tiles as photos.
         many = self.compare or len(photos) > self.batch_size or any(goes_by_rows(p.path) for p in photos)
-        segmenter = load(
-            self.model,
-            device=self.device,
-            backend=self.backend,
-            half=self.half,
-            compiled=self.compile,
-            batch_size=self.batch_size,
-            many=many,
-            config=self.prediction,
-        )
+        segmenter = self.compute.load(self.model, self.prediction, batch_size=self.batch_size, many=many)
         with Display() as display:
-            if segmenter.choice is not None:
-                display.note(str(segmenter.choice))
-            if self.prediction.tta:
-                display.note(f"test-time augmentation: {segmenter.predictor.views.cost()}")
+            for fact in facts(segmenter):
+                display.note(fact)
             if self.compare:
                 return self._compare(segmenter, display)
             return self._photos(photos, segmenter, display)
@@ -182,8 +163,8 @@ class Predict:
             "model": model_checksum(self.model),
             "settings": asdict(self.prediction),
             "outputs": outputs.to_json(),
-            "backend": self.backend,
-            "half": self.half,
+            "backend": self.compute.backend,
+            "half": self.compute.half,
         }
 
     def _make_folders(self, *names: str) -> None:

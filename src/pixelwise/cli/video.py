@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
+from pixelwise.cli.compute import Compute, facts
 from pixelwise.config import PredictConfig
 from pixelwise.errors import ConfigError
 
@@ -49,15 +50,9 @@ class Video:
     """End after so many frames."""
     batch_size: int = 8
     """Frames per call of the network; of a camera or stream always one."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute."""
-    backend: Literal["auto", "torch", "onnxruntime", "openvino", "tensorrt"] | None = None
-    """What computes; where not given torch for a run's model file, for an export its usual runtime; tensorrt
-    needs a GPU; auto takes the fastest that is installed and remembers what it measured."""
-    half: bool = False
-    """Compute in 16-bit numbers, where processor or GPU do: up to three times as fast, few pixels differ."""
     json: bool = False
     """Print the result for machines."""
+    compute: Compute = field(default_factory=Compute)
     prediction: PredictConfig = field(default_factory=PredictConfig)
 
     def run(self) -> int:
@@ -78,7 +73,6 @@ class Video:
         )
         torch_runtime.keep_large_blocks()
 
-        from pixelwise.loading import load
         from pixelwise.video.address import find_source
         from pixelwise.video.package import camera_names, load_av
         from pixelwise.video.write import container_of
@@ -87,15 +81,8 @@ class Video:
         load_av()
         container_of(self.out)
         live = find_source(self.source, cameras=camera_names).live
-        segmenter = load(
-            self.model,
-            device=self.device,
-            backend=self.backend,
-            half=self.half,
-            batch_size=self.batch_size,
-            many=live is False,
-            config=self.prediction,
-        )
+        many = live is False
+        segmenter = self.compute.load(self.model, self.prediction, batch_size=self.batch_size, many=many)
         return self._segment(segmenter, settings)
 
     def _segment(self, segmenter: Segmenter, settings: VideoSettings) -> int:
@@ -105,10 +92,8 @@ class Video:
 
         problem = ""
         with Display() as display, stop_on_signals() as stopped:
-            if segmenter.choice is not None:
-                display.note(str(segmenter.choice))
-            if self.prediction.tta:
-                display.note(f"test-time augmentation: {segmenter.predictor.views.cost()}")
+            for fact in facts(segmenter):
+                display.note(fact)
             try:
                 result = segment_video(
                     segmenter.predictor,
@@ -120,6 +105,8 @@ class Video:
                 )
             except VideoEndedEarlyError as error:
                 result, problem = error.result, str(error)
+            for way in result.ways:
+                display.note(way)
             if self.legend and not result.has_legend:
                 display.note("no legend: it would take more than a third of the picture's height")
         self._report(result, problem)
@@ -135,7 +122,7 @@ class Video:
         speed = result.frames / max(result.seconds, 1e-9)
         if self.json:
             height, width = result.size
-            facts: dict[str, Any] = {
+            document: dict[str, Any] = {
                 "out": str(result.out),
                 "frames": result.frames,
                 "dropped": result.dropped,
@@ -146,7 +133,7 @@ class Video:
                 "masks": None if self.masks is None else str(self.masks),
                 "problem": problem or None,
             }
-            print_json(facts)
+            print_json(document)
             return
         dropped = f", {result.dropped} dropped to keep up" if result.dropped else ""
         print(f"{result.frames} frames in {result.seconds:.1f} s, {speed:.1f} frames/s{dropped}")

@@ -158,7 +158,7 @@ class Job:
         if way in self._told:
             return
         self._told.add(way)
-        self._on_note(f"{way.mode}, because {way.why} ({photo.name}: {size_text((height, width))})")
+        self._on_note(f"{way} ({photo.name}: {size_text((height, width))})")
         if way.mode == "tile" and segmentation.image is not None:
             windows = seam_windows((height, width), self.predictor.config)
             source = ArraySource(segmentation.image)

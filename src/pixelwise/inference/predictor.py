@@ -48,12 +48,17 @@ class Sized:
     image: UInt8Array | None
 
 
+SETTLED = Way("resize", "it was decoded so")
+
 Input = UInt8Array | Sized
 """An array is resized to the network's size; of a `Sized` picture that is done already."""
 
 
 class Predictor:
     """Segments pictures of any size.
+
+    Attributes:
+        ways: How pictures met the network since the config was set, in the order in which that came up.
 
     Args:
         backend: Computes the logits.
@@ -92,6 +97,7 @@ class Predictor:
     @config.setter
     def config(self, config: PredictConfig) -> None:
         self._config = config
+        self.ways: dict[Way, None] = {}
         self.views = Views(config.tta, config.scales)
         self._refinement = None if config.refine == "none" else REFINEMENTS[config.refine]()
 
@@ -113,6 +119,7 @@ class Predictor:
     def predict(self, image: Input, *, probabilities: bool = False) -> Segmentation:
         """Segments one picture; see `predict_many`."""
         way = self._way_of(image)
+        self.ways.setdefault(way)
         if way.mode == "tile":
             return self._tiled(_whole(image), confidence=True, probabilities=probabilities)
         (score,) = self.network_probabilities([self._sized(image, way)])
@@ -239,9 +246,8 @@ class Predictor:
 
     def _way_of(self, image: Input) -> Way:
         """How a picture meets the network: of a `Sized` one that is settled."""
-        if isinstance(image, Sized):
-            return Way("resize", "it was decoded so")
-        return self.way(own_size(image))
+        way = self.way(own_size(image))
+        return way if way.mode == "resize" or not isinstance(image, Sized) else SETTLED
 
     def _sized(self, image: Input, way: Way) -> UInt8Array:
         if isinstance(image, Sized):
@@ -254,6 +260,7 @@ class Predictor:
         way, size = None, None
         for image in images:
             its_way = self._way_of(image)
+            self.ways.setdefault(its_way)
             its_size = self.size_policy.size if its_way.mode == "resize" else own_size(image)
             alone = its_way.mode == "tile" or (way, size) != (its_way, its_size)
             if way is not None and (len(batch) == self.batch_size or alone):

@@ -28,6 +28,9 @@ class Way:
     mode: Literal["native", "resize", "tile"]
     why: str
 
+    def __str__(self) -> str:
+        return f"{self.mode}, because {self.why}"
+
 
 def choose_way(size: tuple[int, int], policy: SizePolicy, config: PredictConfig, *, by_rows: str = "") -> Way:
     """The way of a photo.

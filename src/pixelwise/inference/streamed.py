@@ -83,7 +83,7 @@ def segment_file(
     """
     way = predictor.way(source.size, by_rows=_why(source))
     _check_held(source.size, way)
-    on_note(f"{way.mode}, because {way.why}")
+    on_note(str(way))
     sink = open_sink(
         target, source.size, predictor.classes, identity=identity, resume=resume, place=source.georeference
     )

@@ -136,6 +136,7 @@ class _Job:
             dropped=dropped(),
             live=self.video.live,
             has_legend=self.canvas.has_legend,
+            ways=tuple(map(str, self.predictor.ways)),
         )
         if self.problem is not None:
             raise VideoEndedEarlyError(

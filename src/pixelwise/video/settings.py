@@ -58,6 +58,7 @@ class VideoResult:
         dropped: Frames of a live source that came too fast.
         live: Whether the source is.
         has_legend: Whether there is one.
+        ways: How frames met the network, and why, in words.
     """
 
     out: Path
@@ -68,6 +69,7 @@ class VideoResult:
     dropped: int
     live: bool
     has_legend: bool
+    ways: tuple[str, ...] = ()
 
 
 class VideoEndedEarlyError(DataError):
