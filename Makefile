@@ -31,8 +31,10 @@ lint: install
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+# A process for each core, with one thread each: the tests' tensors are small, and threads would wait for
+# each other.
 unit: install $(JAVASCRIPT)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 clean:
 	rm -rf $(VENV) tests/js/node_modules demo run .pytest_cache .ruff_cache .import_linter_cache
