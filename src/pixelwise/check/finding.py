@@ -1,0 +1,66 @@
+"""What the doctor says: one finding of one kind, with examples and the remedy to copy.
+
+Data only. Knows neither how a finding was made nor how it is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+
+class Severity(Enum):
+    """How bad a finding is. Only an error makes the verdict "no"."""
+
+    ERROR = "error"
+    """Training would stop, or learn something wrong."""
+    WARNING = "warning"
+    """Training runs, but accuracy or the honesty of its figures suffers."""
+    SUSPECT = "suspect"
+    """Perhaps nothing: a person should look."""
+    NOTE = "note"
+    """A fact that is good to know; nothing is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One sample, or one file, that shows a finding.
+
+    Attributes:
+        name: The sample's name, or the file's path where it belongs to no sample.
+        text: What is to be seen here, in a few words: the value, the size, the other file.
+        index: Of the sample in the reader; None where there is none.
+        files: What to open, e.g. the picture and its mask.
+    """
+
+    name: str
+    text: str = ""
+    index: int | None = None
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was found, over the whole set.
+
+    Attributes:
+        kind: A stable word for machines, e.g. `unreadable`; the guide has a paragraph for each.
+        severity: How bad it is.
+        title: One line with the figures, e.g. `3 of 468 pictures cannot be decoded`.
+        text: Why it matters and what to do, in a sentence or two.
+        count: Samples (or files, classes) that it is about.
+        remedy: A command to copy; empty where a person must decide.
+        examples: The first or worst of them, at most `MOST_EXAMPLES`.
+    """
+
+    kind: str
+    severity: Severity
+    title: str
+    text: str
+    count: int
+    remedy: str = ""
+    examples: tuple[Example, ...] = ()
+
+
+MOST_EXAMPLES = 12
