@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixelwise.config import DataConfig
-from pixelwise.data import open_dataset
+from pixelwise.data import breadths, open_dataset
 from pixelwise.data import statistics as module
 from pixelwise.data.statistics import Statistics, measure, spread
 from pixelwise.errors import DataError
@@ -80,7 +80,7 @@ def test_large_masks_are_measured_on_fewer_pixels(tmp_path: Path, monkeypatch: p
     mask[40:120, 40:120] = 1
     root = write(tmp_path, [mask, mask])
     whole = look(root)
-    monkeypatch.setattr(module, "_LARGEST_LABELLED", 200 * 200 // 4)
+    monkeypatch.setattr(breadths, "_LARGEST_LABELLED", 200 * 200 // 4)
     halved = look(root)
     assert halved.breadths[1] == pytest.approx(whole.breadths[1], rel=0.1)
     assert halved.train.class_pixels == whole.train.class_pixels

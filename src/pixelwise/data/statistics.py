@@ -6,7 +6,6 @@ at, and the numbers say how many that are. Knows no network and decides nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -14,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.data.ahead import in_order
+from pixelwise.data.breadths import BINS, count_breadths, narrowest
 from pixelwise.data.codec import UnreadableError
-from pixelwise.data.components import connected_components
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.reader import Reader
 from pixelwise.data.verify import Checked, refuse
@@ -30,15 +29,7 @@ _MOST_PIXELS = 400_000_000
 """Pixels of a side that are looked at: half a minute of labelling; but always a dozen masks."""
 
 _FEWEST_MASKS = 12
-_LARGEST_LABELLED = 1 << 24
-"""A mask of more pixels has its objects measured on every second (third, …) pixel of each axis."""
-
 _NEARLY_EMPTY = 0.01
-_NARROW_SHARE = 0.1
-_BINS_PER_OCTAVE = 8
-_LOWEST, _HIGHEST = -20, 4
-"""The breadths of objects are counted in classes of a twelfth of their size, from 2**-20 of a picture's."""
-
 _TINY = (16, 16)
 """To have a mask read is to have its picture read too; so small, a JPEG is hardly decoded."""
 
@@ -157,7 +148,7 @@ def measure(
     """
     reader, split = dataset.reader, dataset.split
     names = reader.classes.names
-    narrow = np.zeros((len(names), _bins()), np.int64)
+    narrow = np.zeros((len(names), BINS), np.int64)
     sides: list[_Side] = []
     for indices, name in ((split.train, "training"), (split.val, "validation")):
         side = _Side(len(names), len(indices))
@@ -179,7 +170,7 @@ def measure(
         smallest=(int(sizes[:, 0].min()), int(sizes[:, 1].min())),
         largest=(int(sizes[:, 0].max()), int(sizes[:, 1].max())),
         aspects=(aspects[0], aspects[1], aspects[2]),
-        breadths=tuple(_narrowest(narrow[number]) for number in range(len(names))),
+        breadths=tuple(narrowest(narrow[number]) for number in range(len(names))),
     )
 
 
@@ -226,27 +217,7 @@ def _look(reader: Reader, index: int) -> _Look:
     mask = reader.for_network(index, _TINY)[1]
     height, width = mask.shape
     counts = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
-    step = math.ceil(math.sqrt(height * width / _LARGEST_LABELLED))
-    pieces = connected_components(mask[::step, ::step])
-    kept = pieces.labels < len(reader.classes)
-    shares = pieces.breadths()[kept] * step / math.sqrt(height * width)
-    bins = np.floor((np.log2(shares) - _LOWEST) * _BINS_PER_OCTAVE).astype(np.int64)
-    bins = np.minimum(np.maximum(bins, 0), _bins() - 1)
-    narrow = np.zeros((len(reader.classes), _bins()), np.int64)
-    np.add.at(narrow, (pieces.labels[kept], bins), pieces.areas[kept])
-    return _Look((height, width), counts, narrow)
-
-
-def _narrowest(pixels: npt.NDArray[np.int64]) -> float | None:
-    """The breadth, as a share, below which a tenth of the counted pixels lie."""
-    if not pixels.any():
-        return None
-    place = int((np.cumsum(pixels) < _NARROW_SHARE * pixels.sum()).sum())
-    return 2.0 ** (_LOWEST + (place + 0.5) / _BINS_PER_OCTAVE)
-
-
-def _bins() -> int:
-    return (_HIGHEST - _LOWEST) * _BINS_PER_OCTAVE
+    return _Look((height, width), counts, count_breadths(mask, len(reader.classes)))
 
 
 _NOTHING = np.zeros((0, 0), np.uint8)
