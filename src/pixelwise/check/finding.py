@@ -52,6 +52,7 @@ class Finding:
         count: Samples (or files, classes) that it is about.
         remedy: A command to copy; empty where a person must decide.
         examples: The first or worst of them, at most `MOST_EXAMPLES`.
+        leave_out: The samples, by their index in the reader, whose leaving out would mend it; perhaps none.
     """
 
     kind: str
@@ -61,6 +62,8 @@ class Finding:
     count: int
     remedy: str = ""
     examples: tuple[Example, ...] = ()
+    leave_out: tuple[int, ...] = ()
 
 
-MOST_EXAMPLES = 12
+MOST_EXAMPLES = 24
+"""Named in the report; of the first dozen the pictures are shown as well."""

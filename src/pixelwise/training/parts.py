@@ -17,11 +17,11 @@ from pixelwise.backends.torch import choose_device
 from pixelwise.config import TrainConfig
 from pixelwise.data import Dataset, open_dataset
 from pixelwise.data.cache import prepare
+from pixelwise.data.class_weights import balanced_weights
 from pixelwise.data.prepared import Prepared
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.header import Architecture
 from pixelwise.losses import build_loss
-from pixelwise.losses.class_weights import balanced_weights
 from pixelwise.models import assemble, read_weights
 from pixelwise.nn.arguments import parse_arguments
 from pixelwise.training import guard

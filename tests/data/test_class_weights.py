@@ -11,8 +11,8 @@ import pytest
 import pixelwise as pw
 from pixelwise.data import open_dataset
 from pixelwise.data.cache import prepare
+from pixelwise.data.class_weights import balanced_weights
 from pixelwise.errors import DataError
-from pixelwise.losses.class_weights import balanced_weights
 
 # Three classes with 60, 30 and 10 of 100 pixels, and one that never occurs.
 PIXELS = [60, 30, 10, 0]
