@@ -1,0 +1,39 @@
+"""Commands to copy. Knows how they are written, and not when they help."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from pixelwise.check.asked import Asked
+from pixelwise.config import DataConfig
+from pixelwise.config.flags import data_flags
+
+
+def train_command(root: Path, config: DataConfig, *more: str) -> str:
+    """`pixelwise train DATA …` with the settings that differ from the usual ones.
+
+    Args:
+        root: The data set.
+        config: How it is read.
+        more: Further words.
+    """
+    return command("train", root, config, *more)
+
+
+def command(name: str, root: Path, config: DataConfig, *more: str) -> str:
+    """`pixelwise NAME DATA …` likewise."""
+    text = str(root)
+    place = f"./{text}" if text.startswith("-") else text
+    return shlex.join(["pixelwise", name, place, *data_flags(config), *more])
+
+
+def leave_out_command(asked: Asked, kind: str) -> str:
+    """`pixelwise train DATA --leave-out KIND.txt`: the list that the report writes for a kind of finding."""
+    return train_command(asked.root, replace(asked.config, leave_out=asked.out / list_name(kind)))
+
+
+def list_name(kind: str) -> str:
+    """The file, in the folder of the report, that names the samples of a kind of finding."""
+    return f"{kind}.txt"

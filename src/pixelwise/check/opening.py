@@ -1,0 +1,123 @@
+"""Opens a data set as far as it can be opened, and notes what stood in the way.
+
+Where a setting would mend it, the set is opened with that setting, so that the rest can be looked at too;
+the finding says which, and nothing of it is kept. Knows errors and their remedies, and no sample.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelwise.check.commands import train_command
+from pixelwise.check.facts import Value
+from pixelwise.check.finding import Example, Finding, Severity
+from pixelwise.config import DataConfig
+from pixelwise.data import open_dataset
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.mapping import UnknownValueError
+from pixelwise.data.mendable import MendableError, changed
+from pixelwise.data.statistics import spread
+from pixelwise.errors import DataError
+
+_MOST_STEPS = 8
+"""Settings that are tried one upon the other."""
+
+_TRIED = 24
+"""Masks that are looked at before the pass: most wrong values are wrong in all of them."""
+
+_TINY = (16, 16)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A data set that can be looked at, or none.
+
+    Attributes:
+        dataset: None where nothing that is known would open it.
+        config: With the settings that it was opened with; the given one where nothing stood in the way.
+        findings: What stood in the way, in order.
+    """
+
+    dataset: Dataset | None
+    config: DataConfig
+    findings: tuple[Finding, ...]
+
+
+def open_as_found(root: Path, config: DataConfig) -> Opened:
+    """Opens a data set, with the settings that its errors propose.
+
+    Raises:
+        DataError: There is no such folder.
+        ConfigError: A setting that cannot be.
+    """
+    if not root.is_dir():
+        open_dataset(root, config)  # says so in the words that every command has for it
+    findings: list[Finding] = []
+    for _ in range(_MOST_STEPS):
+        try:
+            dataset = open_dataset(root, config)
+            _try_masks(dataset)
+        except MendableError as error:
+            better = changed(config, error.changes) if error.changes else config
+            findings.append(_finding(error, root, config, better))
+            if better == config:
+                return Opened(None, config, tuple(findings))
+            config = better
+        except DataError as error:
+            findings.append(_layout(error))
+            return Opened(None, config, tuple(findings))
+        else:
+            return Opened(dataset, config, tuple(findings))
+    return Opened(None, config, tuple(findings))
+
+
+def _try_masks(dataset: Dataset) -> None:
+    """Looks at a few masks over the whole set; values that have no class in most of them are a setting.
+
+    Raises:
+        UnknownValueError: For these masks together, with what would mend it.
+    """
+    reader = dataset.reader
+    unknown: list[UnknownValueError] = []
+    tried = spread(range(len(reader)), _TRIED)
+    for index in tried:
+        try:
+            reader.for_network(index, _TINY)
+        except UnknownValueError as error:
+            unknown.append(error)
+        except DataError:
+            continue  # the pass names each of them
+    if 2 * len(unknown) <= len(tried):
+        return
+    seen: Counter[Value] = Counter()
+    for error in unknown:
+        seen.update(error.seen)
+    together = reader.table.refusal(seen, unknown[0].path, files=len(unknown))
+    if together.changes:
+        raise together
+
+
+def _finding(error: MendableError, root: Path, config: DataConfig, better: DataConfig) -> Finding:
+    mended = better != config
+    return Finding(
+        kind="unpaired" if "skip_unpaired" in error.changes else "values",
+        severity=Severity.ERROR,
+        title=str(error),
+        text="The rest of this report is as if that were set." if mended else "Nothing else was looked at.",
+        count=1,
+        remedy=train_command(root, better) if mended else "",
+        examples=(),
+    )
+
+
+def _layout(error: DataError) -> Finding:
+    return Finding(
+        kind="layout",
+        severity=Severity.ERROR,
+        title="The data set cannot be opened",
+        text=f"{error}. Nothing else was looked at.",
+        count=1,
+        examples=(Example(name=str(error)),),
+    )

@@ -1,0 +1,38 @@
+"""The rules, in the order in which their findings of one severity are shown.
+
+Each file has the rules of one subject: functions of a `Survey` and what was `Asked`, to findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pixelwise.check.asked import Asked
+from pixelwise.check.finding import Finding
+from pixelwise.check.rules.classes import imbalance, missing_classes, rare_classes
+from pixelwise.check.rules.contents import blank_pictures, empty_masks, hardly_labelled, one_class
+from pixelwise.check.rules.distributions import outliers
+from pixelwise.check.rules.files import broken_files, lonely_files, other_faults, other_sizes
+from pixelwise.check.rules.objects import small_objects
+from pixelwise.check.rules.values import smoothed, unknown_values
+from pixelwise.check.survey import Survey
+
+Rule = Callable[[Survey, Asked], list[Finding]]
+
+RULES: tuple[Rule, ...] = (
+    broken_files,
+    other_sizes,
+    unknown_values,
+    other_faults,
+    smoothed,
+    missing_classes,
+    lonely_files,
+    empty_masks,
+    blank_pictures,
+    rare_classes,
+    small_objects,
+    one_class,
+    hardly_labelled,
+    outliers,
+    imbalance,
+)

@@ -1,0 +1,70 @@
+"""What stands in the masks: values without a class, and ids that only lead from one to another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pixelwise.check.asked import Asked, examples, times
+from pixelwise.check.commands import leave_out_command, train_command
+from pixelwise.check.finding import Finding, Severity
+from pixelwise.check.survey import Survey
+from pixelwise.config import changed
+
+_SMOOTHED = 0.15
+"""Of a mask's borders; the drawn masks of CamVid reach 0.01, resized ones begin at 0.35."""
+
+_FEWEST_BORDERS = 200
+"""In a mask with fewer a handful of pixels would be a large share."""
+
+
+def unknown_values(survey: Survey, asked: Asked) -> list[Finding]:
+    """Values or colours that no class has."""
+    faulty = [item for item in survey.faults if item.fault.kind == "values"]
+    if not faulty:
+        return []
+    reader, count = survey.dataset.reader, survey.fault_counts["values"]
+    together = reader.table.refusal(survey.seen, reader.entries[faulty[0].index].labels, files=count)
+    texts = {item.index: item.fault.text for item in faulty}
+    better = changed(asked.config, together.changes) if together.changes else asked.config
+    return [
+        Finding(
+            kind="values",
+            severity=Severity.ERROR,
+            title=f"{count:,} of {times(len(survey), 'mask')} hold values that no class has",
+            text=str(together),
+            count=count,
+            remedy=train_command(asked.root, better) if better != asked.config else "",
+            examples=examples(reader, texts, lambda index: texts[index]),
+            leave_out=tuple(texts),
+        )
+    ]
+
+
+def smoothed(survey: Survey, asked: Asked) -> list[Finding]:
+    """Masks of ids that were resized, or compressed, as if they were pictures."""
+    counted = survey.sound & (survey.borders >= _FEWEST_BORDERS)
+    shares = np.where(counted, survey.between / np.maximum(survey.borders, 1), 0.0)
+    found = np.flatnonzero(shares >= _SMOOTHED)
+    if not len(found):
+        return []
+    ranked = found[np.argsort(-shares[found], kind="stable")].tolist()
+    return [
+        Finding(
+            kind="smoothed",
+            severity=Severity.ERROR,
+            title=f"{times(len(ranked), 'mask')} look as if they were resized like a picture"
+            if len(ranked) > 1
+            else "1 mask looks as if it was resized like a picture",
+            text="Along their borders lie ids that are only on the way from one class to the other: between "
+            "sky, 0, and tree, 5, lie pixels of 1 to 4, which are other classes. Resize the original "
+            "masks by nearest neighbour, and save them as PNG.",
+            count=len(ranked),
+            remedy=leave_out_command(asked, "smoothed"),
+            examples=examples(
+                survey.dataset.reader,
+                ranked,
+                lambda index: f"at {100 * shares[index]:.0f}% of its borders",
+            ),
+            leave_out=tuple(ranked),
+        )
+    ]

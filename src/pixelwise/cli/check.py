@@ -1,0 +1,86 @@
+"""`pixelwise check`: what is wrong with a data set, before it costs a day."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from pixelwise.config import DataConfig
+from pixelwise.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Look at every picture and mask of a data set and say what is wrong, with the remedy to copy.
+
+    Ends with a verdict: 0 where training can begin, 1 where it would go wrong. Writes report.html, to be opened
+    in a browser, and report.json. A check that was stopped goes on where it is called again; one that is
+    repeated looks at changed files only.
+    """
+
+    data: Annotated[Positional[Path], arg(metavar="DATA")]
+    """Folder of the labelled pictures."""
+    out: Path = Path("check")
+    """Folder for the report."""
+    size: tuple[int, int] | None = None
+    """Height and width of the network's input in mind; says which objects are too small for it."""
+    stride: int | None = None
+    """Likewise the pixels of its input that get one answer, each way, e.g. 4 for deeplabv3plus."""
+    afresh: bool = False
+    """Look at every file again, whatever an earlier check noted."""
+    json: bool = False
+    """Print the result for machines."""
+    config: DataConfig = field(default_factory=lambda: DataConfig(workers=os.cpu_count() or 1))
+
+    def run(self) -> int:
+        """Checks, writes the report and says the verdict; 0, or 1 where training would go wrong."""
+        if self.size is not None and not all(1 <= side <= 16384 for side in self.size):
+            raise ConfigError(f"size must lie in 1..16384, got {self.size[0]} {self.size[1]}")
+        if self.stride is not None and not 1 <= self.stride <= 256:
+            raise ConfigError(f"stride must lie in 1..256, got {self.stride}")
+
+        from rich.console import Console
+
+        import pixelwise
+        from pixelwise.check.journal import NAME
+        from pixelwise.check.run import check
+        from pixelwise.cli.terminal import Display, print_json
+        from pixelwise.report.check_files import PAGE, write_report
+        from pixelwise.report.verdict import verdict
+
+        if self.afresh:
+            (self.out / NAME).unlink(missing_ok=True)
+        with Display() as display:
+            checked = check(
+                self.data,
+                self.config,
+                out=self.out,
+                command=shlex.join(["pixelwise", *sys.argv[1:]]),
+                version=pixelwise.__version__,
+                size=self.size,
+                stride=self.stride,
+                workers=self.config.workers,
+                progress=display.work,
+            )
+            report = checked.report
+            for note in report.notes:
+                display.note(note)
+            if report.reused:
+                display.note(
+                    f"{report.reused:,} of {report.pictures:,} samples as an earlier check noted them; "
+                    "--afresh looks at all again"
+                )
+            write_report(
+                report, checked.dataset, self.out, workers=self.config.workers, progress=display.work
+            )
+        if self.json:
+            print_json(report.to_json())
+        else:
+            Console(highlight=False, soft_wrap=True).print(verdict(report, self.out / PAGE))
+        return 0 if report.sound else 1

@@ -1,0 +1,95 @@
+"""What `check` leaves in its folder: the page, the JSON, and lists of samples for `--leave-out`.
+
+Knows how samples are shown small; what was found is decided.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from pixelwise.check.commands import list_name
+from pixelwise.check.finding import Example
+from pixelwise.check.report import Report
+from pixelwise.data.ahead import in_order
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.io import picture_size, read_mask_values, read_picture_at
+from pixelwise.data.reader import Reader
+from pixelwise.data.resize import resize_mask
+from pixelwise.errors import DataError
+from pixelwise.files import write_whole
+from pixelwise.progress import Progress
+from pixelwise.report.check_page import check_page
+from pixelwise.report.thumbnails import HEIGHT, raw_thumbnail, thumbnail
+
+PAGE, DOCUMENT = "report.html", "report.json"
+
+_SHOWN = 12
+"""Examples of a finding that are shown as pictures; the others are named."""
+
+
+def write_report(
+    report: Report, dataset: Dataset | None, folder: Path, *, workers: int, progress: Progress | None = None
+) -> None:
+    """Writes report.html, report.json, and a list of samples for each finding that has one.
+
+    Raises:
+        DataError: The folder cannot be written.
+    """
+    thumbnails: dict[tuple[int, int], bytes] = {}
+    wanted = list(_wanted(report))
+    reader = dataset.reader if dataset is not None else None
+
+    def draw(item: tuple[tuple[int, int], Example]) -> tuple[tuple[int, int], bytes | None]:
+        place, example = item
+        return place, _drawn(reader, example)
+
+    for done, (place, picture) in enumerate(in_order(draw, wanted, workers=workers), start=1):
+        if picture is not None:
+            thumbnails[place] = picture
+        if progress is not None:
+            progress("drawing examples", done, len(wanted))
+    for finding in report.findings:
+        if finding.leave_out and dataset is not None:
+            names = dataset.reader.entries.names
+            lines = "".join(f"{names[index]}\n" for index in finding.leave_out)
+            write_whole(folder / list_name(finding.kind), lines.encode("utf-8", "surrogateescape"))
+    document = json.dumps(report.to_json(), indent=2) + "\n"  # escaped, since names need not be valid UTF-8
+    write_whole(folder / DOCUMENT, document.encode())
+    write_whole(folder / PAGE, check_page(report, thumbnails).encode())
+
+
+def _wanted(report: Report) -> Iterator[tuple[tuple[int, int], Example]]:
+    for number, finding in enumerate(report.findings):
+        for place, example in enumerate(finding.examples[:_SHOWN]):
+            if example.index is not None or example.files:
+                yield (number, place), example
+
+
+def _drawn(reader: Reader | None, example: Example) -> bytes | None:
+    """The sample as it is seen; else what can be seen of it; None where that is nothing."""
+    if reader is not None and example.index is not None:
+        try:
+            size = _small(reader.for_network(example.index, (8, 8))[1].shape)
+            image, mask = reader.for_network(example.index, size)
+            return thumbnail(image, resize_mask(mask, size), reader.classes)
+        except DataError:
+            pass  # a sample that cannot be used; perhaps one of its files can
+    for path in example.files:
+        try:
+            image, _ = read_picture_at(path, _small(picture_size(path)))
+        except DataError:
+            continue
+        if reader is not None and path != example.files[0]:
+            return raw_thumbnail(read_mask_values(path))
+        return thumbnail(image, None, None)
+    return None
+
+
+def _small(size: tuple[int, ...]) -> tuple[int, int]:
+    """`(height, width)` of a picture that is shown `HEIGHT` pixels high, or as wide as it may be."""
+    height, width = size[:2]
+    factor = min(1.0, HEIGHT / height, 2 * HEIGHT / width)
+    return max(1, math.floor(height * factor)), max(1, math.floor(width * factor))
