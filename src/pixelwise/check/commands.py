@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 from pixelwise.check.asked import Asked
-from pixelwise.config import DataConfig
-from pixelwise.config.flags import data_flags
+from pixelwise.config import DataConfig, changed
+from pixelwise.config.flags import flags
 
 
 def train_command(root: Path, config: DataConfig, *more: str) -> str:
@@ -26,12 +25,12 @@ def command(name: str, root: Path, config: DataConfig, *more: str) -> str:
     """`pixelwise NAME DATA …` likewise."""
     text = str(root)
     place = f"./{text}" if text.startswith("-") else text
-    return shlex.join(["pixelwise", name, place, *data_flags(config), *more])
+    return shlex.join(["pixelwise", name, place, *flags(config), *more])
 
 
 def leave_out_command(asked: Asked, kind: str) -> str:
     """`pixelwise train DATA --leave-out KIND.txt`: the list that the report writes for a kind of finding."""
-    return train_command(asked.root, replace(asked.config, leave_out=asked.out / list_name(kind)))
+    return train_command(asked.root, changed(asked.config, {"leave_out": (asked.out / list_name(kind),)}))
 
 
 def list_name(kind: str) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 from pixelwise.check.commands import train_command
 from pixelwise.check.facts import Value
 from pixelwise.check.finding import Example, Finding, Severity
-from pixelwise.config import DataConfig
+from pixelwise.config import DataConfig, changed
 from pixelwise.data import open_dataset
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.mapping import UnknownValueError
-from pixelwise.data.mendable import MendableError, changed
+from pixelwise.data.mendable import MendableError
 from pixelwise.data.statistics import spread
 from pixelwise.errors import DataError
 
@@ -60,9 +60,9 @@ def open_as_found(root: Path, config: DataConfig) -> Opened:
             dataset = open_dataset(root, config)
             _try_masks(dataset)
         except MendableError as error:
-            better = changed(config, error.changes) if error.changes else config
-            findings.append(_finding(error, root, config, better))
-            if better == config:
+            better = changed(config, error.changes)
+            findings.append(_finding(error, root, better))
+            if better == config:  # what it proposes is set already, and does not help
                 return Opened(None, config, tuple(findings))
             config = better
         except DataError as error:
@@ -77,7 +77,7 @@ def _try_masks(dataset: Dataset) -> None:
     """Looks at a few masks over the whole set; values that have no class in most of them are a setting.
 
     Raises:
-        UnknownValueError: For these masks together, with what would mend it.
+        MendableError: For these masks together.
     """
     reader = dataset.reader
     unknown: list[UnknownValueError] = []
@@ -94,21 +94,20 @@ def _try_masks(dataset: Dataset) -> None:
     seen: Counter[Value] = Counter()
     for error in unknown:
         seen.update(error.seen)
-    together = reader.table.refusal(seen, unknown[0].path, files=len(unknown))
-    if together.changes:
-        raise together
+    table, path = reader.table, unknown[0].path
+    changes = table.propose(seen, path).changes
+    if changes:
+        raise MendableError(table.explain(seen, path, files=len(unknown)), changes)
 
 
-def _finding(error: MendableError, root: Path, config: DataConfig, better: DataConfig) -> Finding:
-    mended = better != config
+def _finding(error: MendableError, root: Path, better: DataConfig) -> Finding:
     return Finding(
         kind="unpaired" if "skip_unpaired" in error.changes else "values",
         severity=Severity.ERROR,
         title=str(error),
-        text="The rest of this report is as if that were set." if mended else "Nothing else was looked at.",
+        text="The rest of this report is as if that were set.",
         count=1,
-        remedy=train_command(root, better) if mended else "",
-        examples=(),
+        remedy=train_command(root, better),
     )
 
 

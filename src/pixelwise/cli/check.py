@@ -19,9 +19,9 @@ from pixelwise.errors import ConfigError
 class Check:
     """Look at every picture and mask of a data set and say what is wrong, with the remedy to copy.
 
-    Ends with a verdict: 0 where training can begin, 1 where it would go wrong. Writes report.html, to be opened
-    in a browser, and report.json. A check that was stopped goes on where it is called again; one that is
-    repeated looks at changed files only.
+    Ends with a verdict: 0 where training can begin, 1 where it would go wrong. Writes report.html, for a
+    browser, and report.json. A check that was stopped goes on where it is called again; one that is repeated
+    looks at changed files only.
     """
 
     data: Annotated[Positional[Path], arg(metavar="DATA")]

@@ -1,0 +1,96 @@
+"""`--leave-out FILE`: a data set without the samples that lists name.
+
+Knows names and indices. What is left has indices of its own, so that whatever comes after sees a data set that
+never had the others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pixelwise.data.entries import Entries, Entry
+from pixelwise.data.raw_mask import RawMask
+from pixelwise.data.reader import LabelledPictures, Labels
+from pixelwise.errors import DataError
+
+_LARGEST = 1 << 26
+"""Bytes of a list: a million names have less."""
+
+
+def leave_out(reader: LabelledPictures, lists: Sequence[Path]) -> LabelledPictures:
+    """The reader without the samples that text files name, one name a line.
+
+    Names that no sample has (any more) are passed over, and counted in a note: lists of several findings
+    overlap, and files that are listed may have been removed.
+
+    Raises:
+        DataError: A file cannot be read, names no sample at all, or none would be left.
+    """
+    places = reader.entries.places()
+    out: set[int] = set()
+    notes: list[str] = []
+    for path in lists:
+        names = _names(path)
+        found = {places[name] for name in names if name in places}
+        if names and not found:
+            near = difflib.get_close_matches(names[0], places, 1)
+            hint = f"did you mean {near[0]}?" if near else f"the first sample is {reader.entries.names[0]}"
+            raise DataError(f"{path}: no sample is called {names[0]!r}, nor as any other line says; {hint}")
+        strangers = len(set(names)) - len(found)
+        more = f"; {strangers:,} of its names are no samples" if strangers else ""
+        notes.append(f"{len(found):,} samples left out by {path}{more}")
+        out |= found
+    if len(out) == len(reader):
+        raise DataError(
+            f"{', '.join(map(str, lists))}: every sample is named, so none would be left; shorten the list"
+        )
+    return dataclasses.replace(_without(reader, out), notes=(*reader.notes, *notes))
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise DataError(f"{path}: a list of names was expected, but it has {path.stat().st_size:,} bytes")
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise DataError(f"{path}: the list cannot be read ({error.strerror}); check the path") from error
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _without(reader: LabelledPictures, out: set[int]) -> LabelledPictures:
+    kept = np.array([index for index in range(len(reader)) if index not in out], np.int64)
+    entries = Entries(reader.entries.root)
+    entries.unpaired = reader.entries.unpaired
+    for index in kept.tolist():
+        entry = reader.entries[index]
+        entries.add(entry.name, entry.image, entry.labels)
+    new = {old: place for place, old in enumerate(kept.tolist())}
+    splits = {
+        name: tuple(new[index] for index in indices if index in new) for name, indices in reader.splits.items()
+    }
+    labels = _Kept(reader.labels, kept)
+    return dataclasses.replace(reader, entries=entries, splits=splits, labels=labels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """The labels of the samples that are left, by their new indices."""
+
+    labels: Labels
+    old: npt.NDArray[np.int64]
+
+    @property
+    def drawn(self) -> bool:
+        """As of the labels themselves."""
+        return self.labels.drawn
+
+    def raw(self, index: int, entry: Entry, size: tuple[int, int]) -> RawMask:
+        """The raw values of a sample that is left."""
+        return self.labels.raw(int(self.old[index]), entry, size)

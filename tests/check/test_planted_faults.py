@@ -1,0 +1,145 @@
+"""The doctor finds every fault that is planted, names it, and says nothing of the rest."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import planted
+from pixelwise.check.finding import Finding, Severity
+from pixelwise.check.report import Report
+from pixelwise.check.run import check
+from pixelwise.config import DataConfig
+
+WRONG = (Severity.ERROR, Severity.WARNING)
+Plant = Callable[[Path], list[str]]
+
+
+@pytest.fixture(scope="session")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return planted.draw_clean(tmp_path_factory.mktemp("clean") / "set")
+
+
+@pytest.fixture
+def folder(clean: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(clean, tmp_path / "set"))
+
+
+def doctor(root: Path, config: DataConfig | None = None, *, size: tuple[int, int] | None = None) -> Report:
+    return check(root, config or DataConfig(), out=root.parent / "check", size=size).report
+
+
+def found(report: Report, kind: str) -> Finding:
+    assert kind in [finding.kind for finding in report.findings], report.findings
+    return next(finding for finding in report.findings if finding.kind == kind)
+
+
+def names(finding: Finding) -> list[str]:
+    return [example.name for example in finding.examples]
+
+
+def test_nothing_is_wrong_with_the_clean_set(folder: Path) -> None:
+    report = doctor(folder)
+    assert [f for f in report.findings if f.severity is not Severity.NOTE] == []
+    assert report.sound
+    assert report.verdict == "Nothing wrong was found"
+    assert report.pictures == planted.PICTURES
+    assert [side.name for side in report.sides] == ["train", "val"]
+
+
+@pytest.mark.parametrize(
+    ("plant", "kind", "severity"),
+    [
+        (planted.truncate, "unreadable", Severity.ERROR),
+        (planted.turn, "turned", Severity.ERROR),
+        (planted.scale, "scaled", Severity.ERROR),
+        (planted.crop, "sizes", Severity.ERROR),
+        (planted.stray_value, "values", Severity.ERROR),
+        (planted.smooth, "smoothed", Severity.ERROR),
+        (planted.empty, "empty", Severity.WARNING),
+        (planted.one_class, "one_class", Severity.SUSPECT),
+        (planted.hardly_labelled, "hardly_labelled", Severity.SUSPECT),
+        (planted.lens_cap, "blank", Severity.WARNING),
+        (planted.large_picture, "odd_size", Severity.SUSPECT),
+        (planted.strip_picture, "odd_shape", Severity.SUSPECT),
+        (planted.lonely_picture, "missing_labels", Severity.WARNING),
+        (planted.lonely_mask, "missing_pictures", Severity.WARNING),
+        (planted.swap, "misfit", Severity.SUSPECT),
+        (planted.mirror_all, "misfit_all", Severity.WARNING),
+        (planted.move_all, "misfit_all", Severity.WARNING),
+    ],
+)
+def test_a_planted_fault_is_found_and_nothing_else(
+    folder: Path, plant: Plant, kind: str, severity: Severity
+) -> None:
+    spoilt = plant(folder)
+    report = doctor(folder)
+    finding = found(report, kind)
+    assert finding.severity is severity
+    for name in spoilt:
+        assert any(name in example for example in names(finding)), names(finding)
+    if spoilt:
+        assert finding.count == len(spoilt)
+    allowed = {kind, "unpaired"} if "missing" in kind else {kind}
+    others = [f.kind for f in report.findings if f.severity in WRONG and f.kind not in allowed]
+    assert others == []
+    assert report.sound == (severity is not Severity.ERROR and "unpaired" not in allowed)
+
+
+@pytest.mark.parametrize(
+    ("plant", "remedy"),
+    [
+        (planted.binary, "--map 255=1"),
+        (planted.start_at_one, "--map 1-5=0-4"),
+    ],
+)
+def test_a_mapping_is_proposed_and_the_rest_is_looked_at_with_it(
+    folder: Path, plant: Plant, remedy: str
+) -> None:
+    plant(folder)
+    report = doctor(folder)
+    finding = found(report, "values")
+    assert remedy in finding.remedy
+    assert report.pictures == planted.PICTURES
+    assert [f.kind for f in report.findings if f.severity in WRONG] == ["values"]
+    assert not report.sound
+    assert min(row.train_pixels for row in report.classes) > 0
+
+
+@pytest.mark.parametrize("plant", [planted.binary_jpeg, planted.colours_off])
+def test_values_that_are_a_little_off_get_a_tolerance(folder: Path, plant: Plant) -> None:
+    plant(folder)
+    report = doctor(folder)
+    finding = found(report, "values")
+    assert "--snap" in finding.remedy
+    assert report.pictures == planted.PICTURES
+    assert [f.kind for f in report.findings if f.severity in WRONG] == ["values"]
+
+
+def test_colours_without_classes_are_listed_to_copy(folder: Path) -> None:
+    planted.palette_as_rgb(folder)
+    report = doctor(folder)
+    finding = found(report, "colours")
+    assert "classes.txt" in finding.remedy
+    assert "230 159 0" in finding.remedy
+    assert not report.sound
+
+
+def test_the_remedy_is_what_mends(folder: Path) -> None:
+    """The command that is proposed reads the set without a fault."""
+    from pixelwise.cli import main
+
+    planted.binary(folder)
+    planted.truncate(folder)
+    report = doctor(folder)
+    words = shlex.split(found(report, "unreadable").remedy)
+    assert words[:3] == ["pixelwise", "train", str(folder)]
+    again = ["check", *words[2:], "--out", str(folder.parent / "again")]
+    assert main(again) == 1  # unreadable files are reported again, but nothing else
+    kinds = {f.kind for f in doctor(folder, DataConfig(map=("255=1",))).findings if f.severity in WRONG}
+    assert kinds == {"unreadable"}

@@ -1,0 +1,218 @@
+"""A clean drawn data set, and faults to plant in it: one function a fault, each says what it spoilt."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pixelwise.data.drawn import COLOURS, NAMES, draw_dataset
+from pixelwise.drawing import palette_image
+
+PICTURES = 40
+SIZE = (96, 128)
+NAME = "scene_{:04d}".format
+_ORIENTATION = 0x0112
+
+
+def draw_clean(root: Path) -> Path:
+    """40 scenes of five classes, 128x96, in the `folder` layout with named classes; nothing is wrong."""
+    return draw_dataset(root, pictures=PICTURES, size=SIZE, seed=1)
+
+
+def picture(root: Path, number: int) -> Path:
+    return root / "images" / f"{NAME(number)}.png"
+
+
+def mask(root: Path, number: int) -> Path:
+    return root / "masks" / f"{NAME(number)}.png"
+
+
+def read(path: Path) -> npt.NDArray[np.uint8]:
+    """The values in the file: palette indices of a mask, RGB of a picture."""
+    return np.asarray(Image.open(path))
+
+
+def write_mask(path: Path, ids: npt.NDArray[np.uint8]) -> None:
+    palette_image(ids, COLOURS).save(path)
+
+
+def truncate(root: Path) -> list[str]:
+    """A picture and another's mask end in the middle."""
+    for path in (picture(root, 5), mask(root, 9)):
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+    return [NAME(5), NAME(9)]
+
+
+def turn(root: Path) -> list[str]:
+    """A photo that its EXIF tag turns, whose mask was saved without the turn."""
+    exif = Image.Exif()
+    exif[_ORIENTATION] = 6
+    Image.open(picture(root, 3)).save(picture(root, 3), exif=exif)
+    return [NAME(3)]
+
+
+def scale(root: Path) -> list[str]:
+    """A mask of half its picture's size."""
+    write_mask(mask(root, 4), np.ascontiguousarray(read(mask(root, 4))[::2, ::2]))
+    return [NAME(4)]
+
+
+def crop(root: Path) -> list[str]:
+    """A mask that lacks its upper rows."""
+    write_mask(mask(root, 6), np.ascontiguousarray(read(mask(root, 6))[20:]))
+    return [NAME(6)]
+
+
+def stray_value(root: Path) -> list[str]:
+    """Some pixels of a value that no class has."""
+    ids = read(mask(root, 7)).copy()
+    ids[10:20, 10:20] = 77
+    Image.fromarray(ids).save(mask(root, 7))
+    return [NAME(7)]
+
+
+def start_at_one(root: Path) -> list[str]:
+    """All ids are one too large."""
+    for number in range(1, PICTURES + 1):
+        Image.fromarray(read(mask(root, number)) + np.uint8(1)).save(mask(root, number))
+    return []
+
+
+def binary(root: Path) -> list[str]:
+    """Masks for the eye: 0 and 255."""
+    for number in range(1, PICTURES + 1):
+        Image.fromarray(np.where(read(mask(root, number)) > 0, 255, 0).astype(np.uint8)).save(
+            mask(root, number)
+        )
+    (root / "classes.txt").write_text("ground\nobject\n")
+    return []
+
+
+def binary_jpeg(root: Path) -> list[str]:
+    """The same as JPEG, which invents values around 0 and 255."""
+    binary(root)
+    for number in range(1, PICTURES + 1):
+        Image.open(mask(root, number)).save(mask(root, number).with_suffix(".jpg"), quality=90)
+        mask(root, number).unlink()
+    return []
+
+
+def palette_as_rgb(root: Path) -> list[str]:
+    """The palette's colours instead of its indices, and classes without colours."""
+    for number in range(1, PICTURES + 1):
+        Image.open(mask(root, number)).convert("RGB").save(mask(root, number))
+    (root / "classes.txt").write_text("\n".join(NAMES) + "\n")
+    return []
+
+
+def colours_off(root: Path) -> list[str]:
+    """RGB masks whose colours a program rounded: up to three units off."""
+    generator = np.random.default_rng(3)
+    for number in range(1, PICTURES + 1):
+        rgb = np.asarray(Image.open(mask(root, number)).convert("RGB")).astype(np.int16)
+        off = generator.integers(-3, 4, rgb.shape)
+        Image.fromarray(np.minimum(np.maximum(rgb + off, 0), 255).astype(np.uint8)).save(mask(root, number))
+    return []
+
+
+def smooth(root: Path) -> list[str]:
+    """Masks that were enlarged like pictures."""
+    for number in (2, 11):
+        grey = Image.fromarray(read(mask(root, number)))
+        small = grey.resize((SIZE[1] // 2, SIZE[0] // 2), Image.Resampling.NEAREST)
+        small.resize((SIZE[1], SIZE[0]), Image.Resampling.BILINEAR).save(mask(root, number))
+    return [NAME(2), NAME(11)]
+
+
+def empty(root: Path) -> list[str]:
+    """A mask that is ignored altogether."""
+    write_mask(mask(root, 8), np.full(SIZE, 255, np.uint8))
+    return [NAME(8)]
+
+
+def one_class(root: Path) -> list[str]:
+    """A mask that nobody drew."""
+    write_mask(mask(root, 12), np.zeros(SIZE, np.uint8))
+    return [NAME(12)]
+
+
+def hardly_labelled(root: Path) -> list[str]:
+    """A mask that was begun and not finished."""
+    ids = read(mask(root, 13)).copy()
+    ids[8:] = 255
+    write_mask(mask(root, 13), ids)
+    return [NAME(13)]
+
+
+def lens_cap(root: Path) -> list[str]:
+    """A black picture."""
+    Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(picture(root, 14))
+    return [NAME(14)]
+
+
+def copy_pair(root: Path, source: int, name: str) -> None:
+    shutil.copy(picture(root, source), root / "images" / f"{name}.png")
+    shutil.copy(mask(root, source), root / "masks" / f"{name}.png")
+
+
+def lonely_picture(root: Path) -> list[str]:
+    """A picture without a mask."""
+    shutil.copy(picture(root, 1), root / "images" / "lonely.png")
+    return ["lonely"]
+
+
+def lonely_mask(root: Path) -> list[str]:
+    """A mask without a picture."""
+    shutil.copy(mask(root, 1), root / "masks" / "lonely.png")
+    return ["lonely"]
+
+
+def large_picture(root: Path) -> list[str]:
+    """A picture of eight times the size."""
+    for path, way in (
+        (picture(root, 15), Image.Resampling.BILINEAR),
+        (mask(root, 15), Image.Resampling.NEAREST),
+    ):
+        opened = Image.open(path)
+        opened.resize((SIZE[1] * 8, SIZE[0] * 8), way).save(path)
+    return [NAME(15)]
+
+
+def strip_picture(root: Path) -> list[str]:
+    """A picture that is ten times as wide as high."""
+    for path, way in (
+        (picture(root, 16), Image.Resampling.BILINEAR),
+        (mask(root, 16), Image.Resampling.NEAREST),
+    ):
+        Image.open(path).resize((350, 35), way).save(path)
+    return [NAME(16)]
+
+
+def swap(root: Path) -> list[str]:
+    """Two masks belong to each other's pictures."""
+    first, second = read(mask(root, 17)), read(mask(root, 18))
+    write_mask(mask(root, 17), second)
+    write_mask(mask(root, 18), first)
+    return [NAME(17), NAME(18)]
+
+
+def mirror_all(root: Path) -> list[str]:
+    """Every mask is mirrored left to right."""
+    for number in range(1, PICTURES + 1):
+        write_mask(mask(root, number), np.ascontiguousarray(read(mask(root, number))[:, ::-1]))
+    return []
+
+
+def move_all(root: Path) -> list[str]:
+    """Every mask lies ten pixels too far right, as after a letterbox that only one of the two had."""
+    for number in range(1, PICTURES + 1):
+        ids = read(mask(root, number))
+        moved = np.zeros_like(ids)
+        moved[:, 10:] = ids[:, :-10]
+        write_mask(mask(root, number), moved)
+    return []
