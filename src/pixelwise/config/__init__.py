@@ -5,8 +5,9 @@ neither torch nor the parts that they steer.
 """
 
 from pixelwise.config.augment import AugmentConfig
+from pixelwise.config.changes import changed
 from pixelwise.config.data import DataConfig
 from pixelwise.config.predict import PredictConfig
 from pixelwise.config.train import TrainConfig
 
-__all__ = ["AugmentConfig", "DataConfig", "PredictConfig", "TrainConfig"]
+__all__ = ["AugmentConfig", "DataConfig", "PredictConfig", "TrainConfig", "changed"]

@@ -36,6 +36,13 @@ class DataConfig:
     """Validate on this share, drawn by val-seed; 0.2 where the data set brings no split of its own."""
     val_seed: int = 0
     """Seed of that draw."""
+    snap: int = 0
+    """Take mask values or colours that no class has for the nearest that one has, if no channel is more than
+    this off; for masks that were compressed to JPEG or smoothed."""
+    fit_masks: bool = False
+    """Bring masks to their picture's size where only its EXIF turn or a scale lies between the two."""
+    skip_unpaired: bool = False
+    """Leave pictures without labels and labels without a picture out, and count them, instead of stopping."""
     skip_broken: bool = False
     """Leave unreadable pictures out, and list them, instead of stopping."""
     cache: bool = True
@@ -52,4 +59,5 @@ class DataConfig:
         )
         share = self.val_share
         require(share is None or 0 < share < 1, f"val-share must lie between 0 and 1, got {share}")
+        require(0 <= self.snap <= 255, f"snap must lie between 0 and 255, got {self.snap}")
         require(self.workers >= 1, f"workers must be at least 1, got {self.workers}")

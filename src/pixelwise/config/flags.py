@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from pixelwise.config.data import DataConfig
 from pixelwise.config.train import TrainConfig
 
 
-def flags(config: TrainConfig) -> list[str]:
-    """The words after `pixelwise train DATA` that differ from the defaults, for `shlex.join`."""
-    return _flags(config, TrainConfig())
+def flags(config: TrainConfig | DataConfig) -> list[str]:
+    """The words after `pixelwise train DATA` that differ from the defaults, for `shlex.join`.
+
+    Those of a `DataConfig` alone may stand behind every command that reads data.
+    """
+    return _flags(config, type(config)())
 
 
 def _flags(config: Any, default: Any) -> list[str]:

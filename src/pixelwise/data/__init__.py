@@ -9,14 +9,20 @@ Knows nothing of networks, losses and devices: what leaves here is NumPy.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pixelwise.config import DataConfig
 from pixelwise.data.dataset import Dataset
+from pixelwise.data.entries import Unpaired
 from pixelwise.data.formats import READERS, Format, format_of
+from pixelwise.data.mapping import UnknownValueError
+from pixelwise.data.mendable import MendableError
 from pixelwise.data.reader import LabelledPictures, Reader
 from pixelwise.data.remap import remap
+from pixelwise.data.sizes import SizesDifferError
 from pixelwise.data.splits import Split, make_split
+from pixelwise.errors import ConfigError
 
 
 def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
@@ -34,9 +40,32 @@ def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
     """
     config = config or DataConfig()
     path = Path(root).expanduser().absolute()  # files are noted by paths that no change of folder alters
-    reader = remap(format_of(path, config).open(path, config), config)
+    reader = _lenient(remap(format_of(path, config).open(path, config), config), config)
     split = make_split(reader.entries.names, reader.splits, config)
     return Dataset(reader, split, config, (*reader.notes, split.rule))
+
+
+def _lenient(reader: LabelledPictures, config: DataConfig) -> LabelledPictures:
+    """The reader with what `--snap` and `--fit-masks` forgive, which every format's masks share.
+
+    Raises:
+        ConfigError: The format draws shapes, or the tolerance would join two classes.
+    """
+    notes: list[str] = []
+    for given, flag in ((config.snap, "--snap"), (config.fit_masks, "--fit-masks")):
+        if given and reader.labels.drawn:
+            raise ConfigError(
+                f"{flag} is for mask files, but {reader.format} has shapes, which are drawn exactly and at "
+                "the picture's size: leave it away"
+            )
+    if config.snap:
+        notes.append(f"mask values and colours up to {config.snap} off a class's are taken for it")
+    if config.fit_masks:
+        notes.append("masks that lie turned, or at another scale than their picture, are brought to its size")
+    if not notes:
+        return reader
+    table = replace(reader.table, tolerance=config.snap)
+    return replace(reader, table=table, fit_masks=config.fit_masks, notes=(*reader.notes, *notes))
 
 
 __all__ = [
@@ -44,8 +73,12 @@ __all__ = [
     "Dataset",
     "Format",
     "LabelledPictures",
+    "MendableError",
     "Reader",
+    "SizesDifferError",
     "Split",
+    "UnknownValueError",
+    "Unpaired",
     "make_split",
     "open_dataset",
 ]

@@ -2,8 +2,8 @@
 
 Knows readers, sizes and the store; nothing of batches, epochs and devices.
 
-The cache is keyed by content: the digest of every picture and mask, the table of raw values, the size, and
-a version of this code. Whatever changes what would be decoded changes the key.
+The cache is keyed by content: the digest of every picture and mask, the table of raw values, whether masks
+are fitted, the size, and a version of this code. Whatever changes what would be decoded changes the key.
 """
 
 from __future__ import annotations
@@ -208,8 +208,9 @@ def _digests(
 
 
 def _key(work: _Work, digests: Sequence[Sequence[str]]) -> str:
-    """What the cached arrays depend on: the samples' content in their order, the table, and the size."""
+    """What the cached arrays depend on: the samples' content in their order, how it is read, and the size."""
     content = [VERSION, list(work.size), work.reader.table.digest(), [list(pair) for pair in digests]]
+    content += ["fit_masks"] if work.reader.fit_masks else []  # without, keys stay what they were
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

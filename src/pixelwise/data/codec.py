@@ -16,6 +16,7 @@ from typing import IO, Any, cast
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from pixelwise.data.jpeg import Scaled, decode_jpeg, jpeg_size
+from pixelwise.data.mendable import SKIP_BROKEN, MendableError
 from pixelwise.errors import DataError
 
 MAX_PIXELS = 1 << 28
@@ -50,8 +51,11 @@ _METADATA = (b"Exif\0\0", b"http://ns.adobe.com/xap/")
 SIDEWAYS = (5, 6, 7, 8)
 
 
-class UnreadableError(DataError):
+class UnreadableError(MendableError):
     """The file's bytes cannot be decoded; what `skip_broken` leaves out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, SKIP_BROKEN)
 
 
 @dataclass(frozen=True)

@@ -59,24 +59,77 @@ class Texts(Sequence[str]):
         return self._bytes[start : self._ends[place]].decode("utf-8", _ERRORS)
 
 
+class Paths(Sequence[Path]):
+    """A sequence of paths in one block of bytes.
+
+    Args:
+        root: The folder that those which are not absolute are relative to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._texts = Texts()
+
+    def append(self, path: Path | str) -> None:
+        """Adds one at the end: relative to the root, or absolute."""
+        self._texts.append(str(path))
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return self._root / self._texts[index]
+
+
+@dataclass(frozen=True, eq=False)
+class Unpaired:
+    """Halves of samples that were left out, since the other half is not there.
+
+    Where it belongs to a format that not every picture has labels (most of PASCAL VOC's have none), such
+    pictures are not among them; labels without a picture always are.
+
+    Attributes:
+        pictures: Picture files without labels.
+        labels: Label files without a picture. Where one file holds the labels of many pictures (COCO's json,
+            a table), it is the picture that is missing, as it is called there.
+    """
+
+    pictures: Paths
+    labels: Paths
+
+    def __len__(self) -> int:
+        return len(self.pictures) + len(self.labels)
+
+
 class Entries(Sequence[Entry]):
     """The samples of a data set in their order; filled once by `add`, then only read.
 
     Args:
         root: The folder that the files' paths are relative to.
+
+    Attributes:
+        names: Those of the samples.
+        unpaired: What makes no sample; filled by whoever pairs the files.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.names = Texts()
-        self._images = Texts()
-        self._labels = Texts()
+        self.unpaired = Unpaired(Paths(root), Paths(root))
+        self._images = Paths(root)
+        self._labels = Paths(root)
 
     def add(self, name: str, image: Path | str, labels: Path | str) -> None:
         """Appends a sample; a path is relative to the root, or absolute."""
         self.names.append(name)
-        self._images.append(str(image))
-        self._labels.append(str(labels))
+        self._images.append(image)
+        self._labels.append(labels)
 
     def places(self) -> dict[str, int]:
         """Name -> index."""
@@ -92,7 +145,7 @@ class Entries(Sequence[Entry]):
     def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return Entry(self.names[index], self.root / self._images[index], self.root / self._labels[index])
+        return Entry(self.names[index], self._images[index], self._labels[index])
 
     def __iter__(self) -> Iterator[Entry]:
         return (self[index] for index in range(len(self)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pixelwise.config import DataConfig
@@ -16,9 +17,10 @@ from pixelwise.data.classes_file import read_classes
 from pixelwise.data.entries import Entry
 from pixelwise.data.io import UnreadableError, read_mask_values
 from pixelwise.data.mapping import LabelTable, build_table, count_values, grey_only, parse_map
-from pixelwise.data.remedy import remedy
+from pixelwise.data.mendable import MendableError, data_error
+from pixelwise.data.remedy import propose
 from pixelwise.drawing import IGNORE, Colour
-from pixelwise.errors import DataError
+from pixelwise.errors import ConfigError, DataError
 from pixelwise.types import MAX_CLASSES, Classes
 
 CLASSES_FILE = "classes.txt"
@@ -31,8 +33,8 @@ def decide_classes(
     """The classes, the table from raw values to their ids, and sentences that say where they come from.
 
     Raises:
-        DataError: The masks' values leave open what they mean; proposes the mapping.
-        ConfigError: A mapping to a class that does not exist.
+        DataError: The masks' values leave open what they mean; a `MendableError` proposes the mapping.
+        ConfigError: A mapping to a class that does not exist, or a tolerance that joins two classes.
     """
     pairs = parse_map(config.map)
     path = root / CLASSES_FILE
@@ -70,30 +72,50 @@ def _from_masks(
     folder = first.parent
     if not seen:
         raise DataError(f"{folder}: none of the {len(entries):,} masks can be read; {_NAME_THEM[3:]}")
+    if config.snap and pairs:
+        return _from_pairs(seen, pairs, config.snap, folder)
     ids = sorted({pairs.get(value, value) for value in seen if isinstance(value, int)} - {IGNORE})
     count = len(ids)
     coloured = [value for value in seen if isinstance(value, tuple)]
     if coloured or ids != list(range(count)) or count < 2:
         unknown = coloured or [value for value in seen if value not in pairs]
-        advice = (
-            remedy(seen, unknown, classes=None, path=first)
-            if len(seen) > 1
-            else "there is nothing to tell apart"
-        )
-        raise DataError(
-            f"{folder}: the masks hold {_listed(seen)}, but without names the values must be 0, 1, 2 …: "
-            f"{advice}; {_NAME_THEM}"
-        )
+        proposal = propose(seen, unknown, classes=None, values=pairs, colours={}, path=first)
+        said = f"{folder}: the masks hold {_listed(seen)}, but without names the values must be 0, 1, 2 …: "
+        if len(seen) < 2:
+            raise DataError(f"{said}there is nothing to tell apart; {_NAME_THEM}")
+        raise data_error(f"{said}{proposal.text}; {_NAME_THEM}", proposal.changes)
     table = build_table(count, pairs)
-    unknown = [value for value in seen if not table.knows(value)]
-    if unknown:
-        raise DataError(table.explain(seen, folder))
+    _refuse_unknown(seen, table, folder)
     ignored = " and 255, which is ignored" if IGNORE in seen and IGNORE not in pairs else ""
     note = (
         f"{count} classes from the values 0 to {count - 1}{ignored} in {len(entries):,} masks: they are "
         f"called class_0 to class_{count - 1} until {CLASSES_FILE} or --classes names them"
     )
     return Classes(tuple(f"class_{i}" for i in range(count))), table, (note,)
+
+
+def _from_pairs(
+    seen: Mapping[int | Colour, int], pairs: Mapping[int, int], snap: int, folder: Path
+) -> tuple[Classes, LabelTable, tuple[str, ...]]:
+    """As many classes as `--map` has ids; values between theirs are noise, which `--snap` takes away."""
+    count = max((target for target in pairs.values() if target != IGNORE), default=-1) + 1
+    if count < 2:
+        raise ConfigError(
+            f"--snap {snap} needs to know the values that are meant: give each class its own with --map, "
+            f"e.g. --map 0=0 255=1, {_NAME_THEM}"
+        )
+    table = replace(build_table(count, pairs), tolerance=snap)
+    _refuse_unknown(seen, table, folder)
+    note = (
+        f"{count} classes from --map: they are called class_0 to class_{count - 1} until {CLASSES_FILE} or "
+        "--classes names them"
+    )
+    return Classes(tuple(f"class_{i}" for i in range(count))), table, (note,)
+
+
+def _refuse_unknown(seen: Mapping[int | Colour, int], table: LabelTable, folder: Path) -> None:
+    if table.unknown(seen):
+        raise data_error(table.explain(seen, folder), table.propose(seen).changes)
 
 
 def _refuse_binary(entries: Sequence[Entry], classes: Classes, config: DataConfig) -> None:
@@ -109,9 +131,10 @@ def _refuse_binary(entries: Sequence[Entry], classes: Classes, config: DataConfi
     if IGNORE not in seen:
         return
     second = classes.names[1] if len(classes) > 1 else "the second class"
-    raise DataError(
+    raise MendableError(
         f"{entries[0].labels.parent}: the masks hold only {_listed(seen)}, and 255 would be ignored; if 255 "
-        f"means {second}, add --map 255=1, or if it is to be ignored, --map 255=ignore"
+        f"means {second}, add --map 255=1, or if it is to be ignored, --map 255=ignore",
+        {"map": ("255=1" if len(classes) > 1 else "255=ignore",)},
     )
 
 

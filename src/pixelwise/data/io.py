@@ -63,7 +63,7 @@ def read_picture(
     """
     fast = decode_fast(path, max_pixels=max_pixels, at_least=None, content=content)
     if fast is not None:
-        return np.ascontiguousarray(_upright(fast[0].pixels, fast[1]))
+        return np.ascontiguousarray(turn(fast[0].pixels, fast[1]))
     return _upright_rgb(decode(path, max_pixels=max_pixels, content=content), path)
 
 
@@ -116,7 +116,7 @@ def _read_small(
     height, width, _ = scaled.pixels.shape
     image = Image.frombytes("RGB", (width, height), scaled.pixels.data, "raw", "RGBX")
     small = resize_image(image, stored, extent=scaled.extent)
-    return np.ascontiguousarray(_upright(small, orientation)), own
+    return np.ascontiguousarray(turn(small, orientation)), own
 
 
 def _upright_rgb(decoded: Decoded, path: Path) -> npt.NDArray[np.uint8]:
@@ -127,7 +127,7 @@ def _upright_rgb(decoded: Decoded, path: Path) -> npt.NDArray[np.uint8]:
             f"{path}: a picture of mode {decoded.image.mode} cannot become RGB ({error}); "
             "save it as 8-bit JPEG or PNG"
         ) from error
-    return np.ascontiguousarray(_upright(array, decoded.orientation))
+    return np.ascontiguousarray(turn(array, decoded.orientation))
 
 
 def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS, content: bytes | None = None) -> RawMask:
@@ -153,7 +153,7 @@ def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS, content: bytes
         # Four bytes a pixel, as Pillow keeps them, are there at once, and make one number (`colour_codes`).
         wide = decoded.image.tobytes("raw", "RGBX" if mode != "RGBA" else mode)
         shape = (decoded.image.height, decoded.image.width, 4)
-        return _upright(np.reshape(np.frombuffer(wide, np.uint8), shape)[..., :3], decoded.orientation)
+        return turn(np.reshape(np.frombuffer(wide, np.uint8), shape)[..., :3], decoded.orientation)
     else:
         raise DataError(
             f"{path}: a mask holds class ids or colours, but this {decoded.format} has mode {mode}; "
@@ -162,7 +162,7 @@ def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS, content: bytes
     if mode == "L" and decoded.shades < 255:
         # Pillow stretches few grey levels over 0..255 as if they were brightness; a mask means the levels.
         array = np.round(array.astype(np.float32) * (decoded.shades / 255)).astype(np.uint8)
-    return np.ascontiguousarray(_upright(array, decoded.orientation))
+    return np.ascontiguousarray(turn(array, decoded.orientation))
 
 
 def _rgb(decoded: Decoded, path: Path) -> npt.NDArray[np.uint8]:
@@ -209,7 +209,7 @@ def _float_grey(values: npt.NDArray[np.float32], path: Path) -> npt.NDArray[np.u
     return np.round(values * (255 if high <= 1 else 1)).astype(np.uint8)
 
 
-def _upright(array: npt.NDArray[Pixel], orientation: int) -> npt.NDArray[Pixel]:
+def turn(array: npt.NDArray[Pixel], orientation: int) -> npt.NDArray[Pixel]:
     """Turns and mirrors `(H, W, …)` by EXIF's count, as `PIL.ImageOps.exif_transpose` does."""
     if orientation in (5, 7):
         array = np.swapaxes(array, 0, 1)
@@ -219,6 +219,11 @@ def _upright(array: npt.NDArray[Pixel], orientation: int) -> npt.NDArray[Pixel]:
     if orientation in (3, 4):
         array = array[::-1]
     return array[:, ::-1] if orientation in (2, 3) else array
+
+
+def unturn(array: npt.NDArray[Pixel], orientation: int) -> npt.NDArray[Pixel]:
+    """The stored pixels of what `turn` made upright; only the two quarter turns are not their own inverse."""
+    return turn(array, {6: 8, 8: 6}.get(orientation, orientation))
 
 
 __all__ = [
@@ -234,4 +239,6 @@ __all__ = [
     "read_picture",
     "read_picture_and_at",
     "read_picture_at",
+    "turn",
+    "unturn",
 ]

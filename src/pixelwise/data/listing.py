@@ -13,7 +13,11 @@ from pathlib import Path
 
 from pixelwise.data.entries import Entries
 from pixelwise.data.io import PICTURE_ENDINGS
+from pixelwise.data.mendable import SKIP_UNPAIRED, MendableError
 from pixelwise.errors import DataError
+
+LEAVE_OUT = "; --skip-unpaired leaves them out"
+"""Follows the sentence about files that have no other half, where some have one."""
 
 SUFFIXES = (
     *("_mask", "-mask", "_masks", "_label", "_labels", "_labelIds", "_gt", "_seg", "_segmentation", "_L"),
@@ -117,7 +121,9 @@ def list_files(folder: Path, endings: Collection[str]) -> tuple[list[str], list[
     return sorted(wanted), sorted(others)
 
 
-def pair(entries: Entries, pictures: Listing, masks: Listing, *, prefix: str = "") -> tuple[str, ...]:
+def pair(
+    entries: Entries, pictures: Listing, masks: Listing, *, prefix: str = "", skip_unpaired: bool = False
+) -> tuple[str, ...]:
     """Finds each picture's mask by name, and adds the samples in the order of the pictures' paths.
 
     Args:
@@ -125,34 +131,86 @@ def pair(entries: Entries, pictures: Listing, masks: Listing, *, prefix: str = "
         pictures: One side.
         masks: The other.
         prefix: Put before the samples' names, e.g. `train/`.
+        skip_unpaired: Leave pictures without a mask and masks without a picture out, as `entries.unpaired`.
 
     Returns:
-        Notes about suffixes that were taken off.
+        Notes about suffixes that were taken off, and about what was left out.
 
     Raises:
-        DataError: A picture without a mask, or a mask without a picture.
+        DataError: No picture has a mask; `MendableError`: some have none, or some masks have no picture.
     """
     taken = mask_taken = ""
     if not pictures.files.keys() & masks.files.keys():
         taken, mask_taken = _common_suffix(pictures.files), _common_suffix(masks.files)
     keys = {stem.removesuffix(taken) for stem in pictures.files} if taken else pictures.files.keys()
     mask_keys = {stem.removesuffix(mask_taken) for stem in masks.files} if mask_taken else masks.files.keys()
-    lonely = [stem for stem in pictures.files if stem.removesuffix(taken) not in mask_keys]
-    if lonely:
-        raise DataError(_lonely_text(lonely, "picture", "mask", pictures, masks))
-    lonely = [stem for stem in masks.files if stem.removesuffix(mask_taken) not in keys]
-    if lonely:
-        raise DataError(_lonely_text(lonely, "mask", "picture", masks, pictures))
+    without_mask = [stem for stem in pictures.files if stem.removesuffix(taken) not in mask_keys]
+    without_picture = [stem for stem in masks.files if stem.removesuffix(mask_taken) not in keys]
+    if without_mask or without_picture:
+        mendable = len(without_mask) < len(pictures.files)
+        if not (skip_unpaired and mendable):
+            text = (
+                _lonely_text(without_mask, "picture", "mask", pictures, masks)
+                if without_mask
+                else _lonely_text(without_picture, "mask", "picture", masks, pictures)
+            )
+            raise MendableError(f"{text}{LEAVE_OUT}", SKIP_UNPAIRED) if mendable else DataError(text)
     left, right = f"{pictures.folder}{os.sep}", f"{masks.folder}{os.sep}"
+    lonely = set(without_mask)
     for stem, ending in pictures.files.items():
+        if stem in lonely:
+            entries.unpaired.pictures.append(f"{left}{stem}{ending}")
+            continue
         other = stem.removesuffix(taken) + mask_taken
         entries.add(prefix + stem, f"{left}{stem}{ending}", f"{right}{other}{masks.files[other]}")
-    if not (taken or mask_taken):
-        return ()
-    return (
+    for stem in without_picture:
+        entries.unpaired.labels.append(f"{right}{stem}{masks.files[stem]}")
+    suffixes = (
         f"pictures NAME{taken} in {pictures.folder.name}/ are paired with masks NAME{mask_taken} "
         f"in {masks.folder.name}/",
     )
+    return (
+        *(suffixes if taken or mask_taken else ()),
+        *left_out_note("pictures without a mask", [pictures.path(stem).name for stem in without_mask]),
+        *left_out_note("masks without a picture", [masks.path(stem).name for stem in without_picture]),
+    )
+
+
+def leave_labels_out(
+    entries: Entries, lonely: Sequence[Path], text: str, *, total: int, skip_unpaired: bool
+) -> tuple[str, ...]:
+    """Puts labels without a picture aside as `entries.unpaired`, for formats that go by their label files.
+
+    Args:
+        entries: Where they are noted.
+        lonely: The label files; perhaps none.
+        text: What is wrong, in a sentence.
+        total: How many label files there are.
+        skip_unpaired: Whether they may be left out.
+
+    Returns:
+        A note about them.
+
+    Raises:
+        DataError: None has a picture; `MendableError`: some have none, and are not to be left out.
+    """
+    if not lonely:
+        return ()
+    if len(lonely) == total:
+        raise DataError(text)
+    if not skip_unpaired:
+        raise MendableError(f"{text}{LEAVE_OUT}", SKIP_UNPAIRED)
+    for path in lonely:
+        entries.unpaired.labels.append(path)
+    return left_out_note("labels without a picture", [path.name for path in lonely])
+
+
+def left_out_note(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Says how many were left out by `--skip-unpaired`, if any; `what` is in the plural."""
+    if not names:
+        return ()
+    more = ", …" if len(names) > 3 else ""
+    return (f"{len(names):,} {what} are left out: {', '.join(names[:3])}{more}",)
 
 
 def passed_over_note(listings: Sequence[Listing]) -> tuple[str, ...]:

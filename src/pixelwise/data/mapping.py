@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,22 +18,31 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.data.io import RawMask
-from pixelwise.data.remedy import remedy, value_text
+from pixelwise.data.map_flag import LARGEST, parse_map
+from pixelwise.data.raw_mask import codes_of, colour_codes, count_values, grey_only
+from pixelwise.data.remedy import Proposal, propose, value_text
 from pixelwise.data.resize import resize_mask
+from pixelwise.data.snap import AMBIGUOUS, closest, largest_tolerance, nearest_colours, widened
 from pixelwise.drawing import IGNORE, Colour
 from pixelwise.errors import ConfigError, DataError
 
-LARGEST = 65535
-_PAIR = re.compile(r"([0-9]+)(?:-([0-9]+))?=(?:([0-9]+)(?:-([0-9]+))?|(ignore))")
-
 
 class UnknownValueError(DataError):
-    """The mask at `path` holds what the table lacks; `seen` counts all its values, known ones too."""
+    """The mask at `path` holds what the table lacks.
 
-    def __init__(self, message: str, seen: Mapping[int | Colour, int], path: Path) -> None:
+    Attributes:
+        seen: Raw value or colour -> pixels, known ones too.
+        path: The mask.
+        changes: Fields of `DataConfig` that would mend this mask; none where no flag does.
+    """
+
+    def __init__(
+        self, message: str, seen: Mapping[int | Colour, int], path: Path, changes: Mapping[str, Any]
+    ) -> None:
         super().__init__(message)
         self.seen = dict(seen)
         self.path = path
+        self.changes = changes
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,15 @@ class LabelTable:
         values: For masks `(H, W)`: raw value in 0..65535 -> id.
         colours: For masks `(H, W, 3)`: RGB -> id. Where it is empty, a mask whose three channels are equal
             everywhere is read as one channel; any other colour is unknown.
+        tolerance: A value or colour that the table lacks is taken for the nearest one that it has, if no
+            channel differs by more. Values stay exact where they lie too near each other for that; without
+            colours this is an error. A colour as near to one class as to another stays unknown.
     """
 
     classes: int
     values: Mapping[int, int]
     colours: Mapping[Colour, int] = field(default_factory=dict[Colour, int])
+    tolerance: int = 0
 
     def __post_init__(self) -> None:
         for raw, target in (*self.values.items(), *self.colours.items()):
@@ -62,6 +73,8 @@ class LabelTable:
                 )
         if any(not 0 <= raw <= LARGEST for raw in self.values):
             raise ConfigError(f"raw mask values lie in 0..{LARGEST}, got {sorted(self.values)[-1]}")
+        if self.tolerance and not self.colours and not self._widens:
+            raise ConfigError(_too_near(self.values, self.tolerance))
 
     def apply(self, raw: RawMask, path: Path) -> npt.NDArray[np.uint8]:
         """The train ids `(H, W) uint8` of the raw mask.
@@ -90,10 +103,12 @@ class LabelTable:
             flat = keys.ravel()
             ends = np.append(np.flatnonzero(flat[1:] != flat[:-1]), len(flat) - 1)
             lookup = self._colour_lookup if coloured else self._lookup
-            unknown = bool((np.take(lookup, flat[ends]) == 0).any())
+            keys_there = flat[ends]
+            strange = keys_there[np.take(lookup, keys_there) == 0]
+            unknown = len(strange) > 0 and not (coloured and self.tolerance and self._learn(strange))
         if unknown:
             seen = count_values(raw)
-            raise UnknownValueError(self.explain(seen, path), seen, path)
+            raise UnknownValueError(self.explain(seen, path), seen, path, self.propose(seen, path).changes)
         return keys, coloured
 
     def _ids(self, keys: npt.NDArray[np.unsignedinteger[Any]], coloured: bool) -> npt.NDArray[np.uint8]:
@@ -101,9 +116,46 @@ class LabelTable:
             return np.take(self._bytes, keys)
         return (np.take(self._colour_lookup if coloured else self._lookup, keys) - 1).astype(np.uint8)
 
+    def _learn(self, codes: npt.NDArray[np.unsignedinteger[Any]]) -> bool:
+        """Notes the ids of new colours by the nearest known ones; whether all of them have one.
+
+        Threads may do so at the same time: each writes the same numbers, and a colour is looked for once.
+        """
+        new = np.unique(codes)
+        ids = nearest_colours(new, self.colours, self.tolerance)
+        self._colour_lookup[new[ids > 0]] = ids[ids > 0]
+        return bool((ids > 0).all())
+
     def knows(self, value: int | Colour) -> bool:
         """Whether the table has an id for the raw value or colour."""
-        return value in (self.colours if isinstance(value, tuple) else self.values)
+        return not self.unknown({value: 1})
+
+    def unknown(self, seen: Mapping[int | Colour, int]) -> dict[int | Colour, int]:
+        """Those of the seen values and colours that have no id, with their counts."""
+        left = {v: n for v, n in seen.items() if v not in (self.colours if type(v) is tuple else self.values)}
+        if not self.tolerance:
+            return left
+        colours = [value for value in left if isinstance(value, tuple)]
+        near = nearest_colours(codes_of(colours), self.colours, self.tolerance) > 0
+        known: set[int | Colour] = {c for c, is_near in zip(colours, near, strict=True) if is_near}
+        known |= {v for v in left if isinstance(v, int) and 0 <= v <= LARGEST and self._lookup[v]}
+        return {value: count for value, count in left.items() if value not in known}
+
+    def propose(self, seen: Mapping[int | Colour, int], path: Path | None = None) -> Proposal:
+        """What would mend masks that hold the seen values, of which one at least is unknown.
+
+        Args:
+            seen: As for `explain`.
+            path: As for `explain`.
+        """
+        return propose(
+            seen,
+            list(self.unknown(seen)),
+            classes=self.classes,
+            values=self.values,
+            colours=self.colours,
+            path=path,
+        )
 
     def explain(self, seen: Mapping[int | Colour, int], path: Path, *, files: int = 1) -> str:
         """Says which of the seen values are unknown, and what would mend it.
@@ -113,27 +165,47 @@ class LabelTable:
             path: The (first) mask in question.
             files: How many masks were found wanting.
         """
-        unknown = {value: count for value, count in seen.items() if not self.knows(value)}
+        unknown = self.unknown(seen)
         noun = "colour" if any(isinstance(value, tuple) for value in unknown) else "value"
         listed = ", ".join(f"{value_text(v)} ({n:,} pixels)" for v, n in _largest(unknown, 6))
         more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
         masks = f" and {files - 1:,} more masks hold" if files > 1 else " holds"
         plural = "s" if len(unknown) > 1 else ""
         return (
-            f"{path}{masks} the {noun}{plural} {listed}{more}, which no class has; "
-            f"{remedy(seen, list(unknown), classes=self.classes, colour_table=bool(self.colours), path=path)}"
+            f"{path}{masks} the {noun}{plural} {listed}{more}, which no class has{self._undecided(unknown)}; "
+            f"{self.propose(seen, path).text}"
         )
+
+    def _undecided(self, unknown: Mapping[int | Colour, int]) -> str:
+        """Why the tolerance does not help."""
+        colours = [value for value in unknown if isinstance(value, tuple)]
+        if not self.tolerance or not unknown:
+            return ""
+        ids = nearest_colours(codes_of(colours), self.colours, self.tolerance)
+        tied = next((c for c, found in zip(colours, ids, strict=True) if found == AMBIGUOUS), None)
+        if tied is not None:
+            return f", even with --snap {self.tolerance}: {value_text(tied)} is as near to one as to another"
+        if not colours and not self._widens:
+            return f" ({_too_near(self.values, self.tolerance)})"
+        return f" within --snap {self.tolerance}"
 
     def digest(self) -> str:
         """A text that is equal for equal tables, for cache keys."""
-        table = (self.classes, sorted(self.values.items()), sorted(self.colours.items()))
+        table = [self.classes, sorted(self.values.items()), sorted(self.colours.items())]
+        table += [self.tolerance] if self.tolerance else []  # so that tables without keep their digests
         return hashlib.sha256(json.dumps(table).encode()).hexdigest()
 
     # Both tables hold the id plus one, and 0 where there is none.
 
     @cached_property
+    def _widens(self) -> bool:
+        """Whether values, too, are known by what they are near to."""
+        largest = largest_tolerance(self.values)
+        return self.tolerance > 0 and (largest is None or self.tolerance <= largest)
+
+    @cached_property
     def _lookup(self) -> npt.NDArray[np.int16]:
-        lookup = np.zeros(LARGEST + 1, np.int16)
+        lookup = widened(self.values, self.tolerance if self._widens else 0, LARGEST)
         lookup[list(self.values)] = [target + 1 for target in self.values.values()]
         return lookup
 
@@ -151,7 +223,7 @@ class LabelTable:
 
     @cached_property
     def _known(self) -> bytes:
-        return bytes(value for value in range(256) if value in self.values)
+        return bytes(np.flatnonzero(self._lookup[:256]).tolist())
 
 
 def build_table(
@@ -169,65 +241,27 @@ def build_table(
     return LabelTable(classes, {**values, **pairs}, dict(colours or {}))
 
 
-def parse_map(texts: Iterable[str]) -> dict[int, int]:
-    """Reads `--map`: `255=1`, `11=ignore`, and ranges `1-150=0-149` or `34-254=ignore`.
-
-    Raises:
-        ConfigError: A text is not of that form, or a raw value is mapped twice.
-    """
-    pairs: dict[int, int] = {}
-    for text in texts:
-        found = _PAIR.fullmatch(text.strip())
-        if found is None:
-            raise ConfigError(
-                f"--map takes RAW=ID, for example 255=1, 11=ignore or 1-150=0-149, but got {text!r}"
-            )
-        first, last, target, target_last, ignore = found.groups()
-        raws = _span(first, last, text)
-        ids = [IGNORE] * len(raws) if ignore else _span(target, target_last, text)
-        if len(ids) == 1 and target_last is None:
-            ids = ids * len(raws)
-        if len(ids) != len(raws):
-            raise ConfigError(f"--map {text}: {len(raws)} raw values cannot become {len(ids)} ids")
-        for raw, value in zip(raws, ids, strict=True):
-            if pairs.setdefault(raw, value) != value:
-                raise ConfigError(f"--map says both {raw}={pairs[raw]} and {raw}={value}; keep one")
-    return pairs
-
-
-def count_values(raw: RawMask) -> Counter[int | Colour]:
-    """How many pixels each raw value, or each colour of `(H, W, 3)`, has."""
-    if raw.ndim == 2:
-        counts = np.bincount(raw.ravel())
-        return Counter({int(v): int(counts[v]) for v in np.flatnonzero(counts)})
-    codes, numbers = np.unique(colour_codes(raw), return_counts=True)
-    return Counter(
-        {(int(c) & 255, int(c) >> 8 & 255, int(c) >> 16): int(n) for c, n in zip(codes, numbers, strict=True)}
+def _too_near(values: Mapping[int, int], tolerance: int) -> str:
+    low, high = closest(values) or (0, 0)
+    largest = largest_tolerance(values)
+    most = f"take at most {largest}" if largest else "leave it away"
+    return (
+        f"--snap {tolerance} cannot tell the values {low} and {high}, which are different classes, from what "
+        f"lies round them: {most}, or give what belongs together one id with --map"
     )
-
-
-def colour_codes(raw: RawMask) -> npt.NDArray[np.uint32]:
-    """RGB `(H, W, 3) uint8` as one number per pixel, `(H, W)`: red + 256 green + 65536 blue."""
-    if raw.base is not None and raw.strides == (4 * raw.shape[1], 4, 1):  # three of four bytes, as `io` gives
-        wide = np.ndarray(raw.shape[:2], np.dtype("<u4"), raw.base)
-        if wide.ctypes.data == raw.ctypes.data:
-            return np.bitwise_and(wide, np.uint32(0xFFFFFF), dtype=np.uint32)
-    four = np.zeros((*raw.shape[:2], 4), np.uint8)
-    four[..., :3] = raw
-    return np.ndarray(raw.shape[:2], np.dtype("<u4"), four)
-
-
-def grey_only(raw: RawMask) -> bool:
-    """Whether the three channels of `(H, W, 3)` are equal everywhere."""
-    return bool((raw[..., :1] == raw[..., 1:]).all())
-
-
-def _span(first: str, last: str | None, text: str) -> list[int]:
-    low, high = int(first), int(last) if last is not None else int(first)
-    if not low <= high <= LARGEST:
-        raise ConfigError(f"--map {text}: values must rise and lie in 0..{LARGEST}")
-    return list(range(low, high + 1))
 
 
 def _largest(counts: Mapping[int | Colour, int], limit: int) -> list[tuple[int | Colour, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], value_text(item[0])))[:limit]
+
+
+__all__ = [
+    "LARGEST",
+    "LabelTable",
+    "UnknownValueError",
+    "build_table",
+    "colour_codes",
+    "count_values",
+    "grey_only",
+    "parse_map",
+]

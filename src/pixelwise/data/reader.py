@@ -14,11 +14,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.data.entries import Entries, Entry
-from pixelwise.data.io import Header, RawMask, read_header, read_mask_values, read_picture, read_picture_at
+from pixelwise.data.entries import Entries, Entry, Unpaired
+from pixelwise.data.io import RawMask, read_mask_values, read_picture, read_picture_at
 from pixelwise.data.mapping import LabelTable
-from pixelwise.errors import DataError
-from pixelwise.types import Classes, Sample, size_text
+from pixelwise.data.sizes import SizesDifferError, fit_mask, sizes_differ
+from pixelwise.types import Classes, Sample
 
 Picture = npt.NDArray[np.uint8]
 Pair = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
@@ -60,6 +60,16 @@ class Reader(Protocol):
     @property
     def shared(self) -> tuple[Path, ...]:
         """Files that labels depend on besides those of the entries."""
+        ...
+
+    @property
+    def unpaired(self) -> Unpaired:
+        """Pictures without labels and labels without a picture, which were left out."""
+        ...
+
+    @property
+    def fit_masks(self) -> bool:
+        """Whether masks are brought to their picture's size where a turn or a scale does it."""
         ...
 
     @property
@@ -108,7 +118,8 @@ class Labels(Protocol):
         """Raw values `(H, W)`, or colours `(H, W, 3)`, for a picture of `size` = (height, width).
 
         Raises:
-            DataError: They cannot be read, or don't belong to a picture of that size.
+            DataError: They cannot be read, or don't belong to a picture of that size; `SizesDifferError`
+                where they are a mask that may be fitted: asked for at its own size, it is given.
         """
         ...
 
@@ -134,13 +145,17 @@ class MaskFiles:
         """Decodes the mask, which must have the picture's size."""
         raw = read_mask_values(entry.labels)
         if raw.shape[:2] != tuple(size):
-            raise DataError(_sizes_differ(entry, read_header(entry.image), read_header(entry.labels)))
+            raise sizes_differ(entry)
         return raw
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledPictures:
     """The reader that every format builds.
+
+    Attributes:
+        format: See `Reader`, here and below.
+        fit_masks: Turn or resize masks that differ from their picture by that alone.
 
     Raises:
         DataError: On indexing: a file is missing or damaged, the sizes differ, or there is a value that the
@@ -157,6 +172,12 @@ class LabelledPictures:
     labels: Labels = field(default_factory=MaskFiles)
     pictures: Pictures = field(default_factory=PictureFiles)
     shared: tuple[Path, ...] = ()
+    fit_masks: bool = False
+
+    @property
+    def unpaired(self) -> Unpaired:
+        """What was left out while the files were paired; see `Reader.unpaired`."""
+        return self.entries.unpaired
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -179,24 +200,19 @@ class LabelledPictures:
         """Picture and mask at `size`; see `Reader.at`."""
         entry = self.entries[index]
         image, own = self.pictures.at(entry, size)
-        return image, self.table.apply_at(self.labels.raw(index, entry, own), size, entry.labels)
+        return image, self.table.apply_at(self._raw(index, entry, own), size, entry.labels)
 
     def _ids(self, index: int, entry: Entry, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        return self.table.apply(self.labels.raw(index, entry, size), entry.labels)
+        return self.table.apply(self._raw(index, entry, size), entry.labels)
 
-
-def _sizes_differ(entry: Entry, picture: Header, mask: Header) -> str:
-    text = (
-        f"{entry.image} is {size_text(picture.size)} but its mask {entry.labels} is {size_text(mask.size)}; "
-        "a mask must have its picture's size"
-    )
-    if mask.size == picture.size[::-1] and picture.sideways != mask.sideways:
-        turned, other = ("picture", "mask") if picture.sideways else ("mask", "picture")
-        return (
-            f"{text}: the {turned}'s EXIF tag turns it by 90 degrees, but the {other} was saved without "
-            f"that turn; turn the {other} upright, or remove the orientation tag from the {turned}"
-        )
-    return f"{text}: resize the mask without smoothing, or pair the right files"
+    def _raw(self, index: int, entry: Entry, size: tuple[int, int]) -> RawMask:
+        """The labels for a picture of `size`; where they may be fitted, a misfit is decoded a second time."""
+        try:
+            return self.labels.raw(index, entry, size)
+        except SizesDifferError as error:
+            if not self.fit_masks or error.kind == "other":
+                raise
+            return fit_mask(self.labels.raw(index, entry, error.mask.size), error)
 
 
 __all__ = [

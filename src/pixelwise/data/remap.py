@@ -140,10 +140,11 @@ def _numbers(state: _State, names: Sequence[str], flag: str) -> list[int]:
 
 def _retarget(table: LabelTable, state: _State) -> LabelTable:
     new = (*state.targets, *[IGNORE] * (IGNORE + 1 - len(state.targets)))
-    return LabelTable(
-        len(state.classes),
-        {raw: new[old] for raw, old in table.values.items()},
-        {colour: new[old] for colour, old in table.colours.items()},
+    return dataclasses.replace(
+        table,
+        classes=len(state.classes),
+        values={raw: new[old] for raw, old in table.values.items()},
+        colours={colour: new[old] for colour, old in table.colours.items()},
     )
 
 

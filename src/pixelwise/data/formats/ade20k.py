@@ -62,7 +62,8 @@ def open_ade20k(root: Path, config: DataConfig) -> LabelledPictures:
         )
     pairs = parse_map(config.map)
     if (base / "annotations").is_dir():
-        return _benchmark(root, base, LabelTable(len(table.classes), {**table.values, **pairs}))
+        numbered = LabelTable(len(table.classes), {**table.values, **pairs})
+        return _benchmark(root, base, numbered, skip_unpaired=config.skip_unpaired)
     known = {int(row["full"]): table.values[int(row["raw"])] for row in rows("ade20k_full")}
     others = dict.fromkeys(range(_INDICES), IGNORE)
     return _full(root, base, LabelTable(len(table.classes), {**others, **known, **pairs}))
@@ -84,10 +85,10 @@ class ClassIndices:
         return (colours[..., 0] // 10).astype(np.uint16) * 256 + colours[..., 1]
 
 
-def _benchmark(root: Path, base: Path, table: LabelTable) -> LabelledPictures:
+def _benchmark(root: Path, base: Path, table: LabelTable, *, skip_unpaired: bool) -> LabelledPictures:
     entries = Entries(root)
     pictures, masks = list_pictures(base / "images"), list_pictures(base / "annotations")
-    said = pair(entries, pictures, masks)
+    said = pair(entries, pictures, masks, skip_unpaired=skip_unpaired)
     notes = (
         f"format ade20k: {len(entries):,} pictures of MIT Scene Parsing, 150 classes; 0 (other) is ignored",
         *said,
@@ -105,6 +106,10 @@ def _full(root: Path, base: Path, table: LabelTable) -> LabelledPictures:
         if stem in masks:
             masks.remove(stem)
             entries.add(stem, prefix / path, prefix / f"{stem}{_SEGMENTED}")
+        else:
+            entries.unpaired.pictures.append(prefix / path)
+    for stem in sorted(masks):
+        entries.unpaired.labels.append(prefix / f"{stem}{_SEGMENTED}")
     if not entries:
         raise DataError(f"{prefix}: no picture has its X{_SEGMENTED} beside it; unpack the archive again")
     without = len(pictures) - len(entries)

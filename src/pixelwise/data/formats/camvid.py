@@ -115,7 +115,7 @@ def open_camvid(root: Path, config: DataConfig) -> LabelledPictures:
     entries = Entries(root)
     if all(name in folders for name in _ORIGINAL):
         stills, masks = (list_pictures(folders[name]) for name in _ORIGINAL)
-        said = pair(entries, stills, masks)
+        said = pair(entries, stills, masks, skip_unpaired=config.skip_unpaired)
         table = LabelTable(len(classes), pairs, _colours(classes))
         said = (*said, "32 colours are merged to 11")
         return _reader(root, classes, table, entries, {}, said, [stills, masks])
@@ -129,7 +129,7 @@ def open_camvid(root: Path, config: DataConfig) -> LabelledPictures:
     listings: list[Listing] = []
     for name in named:
         sides = list_pictures(folders[name]), list_pictures(folders[f"{name}annot"])
-        notes += pair(entries, *sides, prefix=f"{name}/")
+        notes += pair(entries, *sides, prefix=f"{name}/", skip_unpaired=config.skip_unpaired)
         listings += sides
     places = entries.places()
     lists = {name: root / f"{name}.txt" for name in named if (root / f"{name}.txt").is_file()}

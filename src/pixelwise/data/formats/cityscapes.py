@@ -70,7 +70,8 @@ def open_cityscapes(root: Path, config: DataConfig) -> LabelledPictures:
             f"{root}: format cityscapes needs {_PICTURES}/ beside {kind}/; unpack both archives here"
         )
     table = LabelTable(len(classes), {**published_table.values, **parse_map(config.map)})
-    rows, left_out = _pair(root, folders, kind)
+    entries = Entries(root)
+    rows, left_out = _pair(root, folders, kind, entries)
     kept = rows if _tells_classes(root, rows, table) else [row for row in rows if not _is_test(row)]
     if not kept:
         raise DataError(
@@ -86,7 +87,6 @@ def open_cityscapes(root: Path, config: DataConfig) -> LabelledPictures:
         *left_out,
         *((f"{other}/ is there too: --masks {other} reads it",) if other else ()),
     )
-    entries = Entries(root)
     for row in kept:
         entries.add(*row)
     return LabelledPictures(
@@ -94,10 +94,17 @@ def open_cityscapes(root: Path, config: DataConfig) -> LabelledPictures:
     )
 
 
-def _pair(root: Path, folders: dict[str, str], kind: str) -> tuple[list[_Row], tuple[str, ...]]:
-    """The pictures that have labels, in the order of their paths, and sentences about the rest."""
+def _pair(
+    root: Path, folders: dict[str, str], kind: str, entries: Entries
+) -> tuple[list[_Row], tuple[str, ...]]:
+    """The pictures that have labels, in the order of their paths, and sentences about the rest.
+
+    The rest is noted as unpaired, but for the pictures of splits that have no labels at all, as
+    `train_extra` has no fine ones.
+    """
     pictures, _ = list_files(root / folders[_PICTURES], PICTURE_ENDINGS)
     labels = _labels(root / folders[kind], kind)
+    splits = {name.partition("/")[0] for name in labels}
     rows: list[_Row] = []
     for picture in pictures:
         name = picture.rpartition(".")[0].removesuffix(f"_{_PICTURES}")
@@ -105,6 +112,10 @@ def _pair(root: Path, folders: dict[str, str], kind: str) -> tuple[list[_Row], t
         if ending is not None:
             file = f"{folders[kind]}/{name}_{kind}_{ending}"
             rows.append(_Row(name, f"{folders[_PICTURES]}/{picture}", file))
+        elif name.partition("/")[0] in splits:
+            entries.unpaired.pictures.append(f"{folders[_PICTURES]}/{picture}")
+    for name in sorted(labels):
+        entries.unpaired.labels.append(f"{folders[kind]}/{name}_{kind}_{labels[name]}")
     without = len(pictures) - len(rows)
     return rows, (
         *((f"{without:,} pictures without labels are left out",) if without else ()),

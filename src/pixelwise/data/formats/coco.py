@@ -25,11 +25,12 @@ from pixelwise.data.entries import Entries
 from pixelwise.data.formats.coco_gather import index_coco, kind_of
 from pixelwise.data.formats.coco_index import DAMAGED, INSTANCES, PANOPTIC, Category, CocoIndex
 from pixelwise.data.formats.coco_labels import CocoPanoptic, CocoShapes
-from pixelwise.data.formats.coco_pictures import Found, find_maps, find_pictures
+from pixelwise.data.formats.coco_pictures import Found, find_maps, find_pictures, unlisted
 from pixelwise.data.formats.published import published
 from pixelwise.data.found_classes import names_its_own
 from pixelwise.data.listing import subfolders
 from pixelwise.data.mapping import LabelTable
+from pixelwise.data.mendable import MendableError
 from pixelwise.data.reader import LabelledPictures
 from pixelwise.drawing import IGNORE, Colour
 from pixelwise.errors import ConfigError, DataError
@@ -75,6 +76,10 @@ def open_coco(root: Path, config: DataConfig) -> LabelledPictures:
     if names_its_own(config, classes):
         raise ConfigError(f"{root}: the classes are {', '.join(classes.names[:12])} …; choose among them")
     entries, splits, places, missing = _entries(root, sources)
+    # Where one json was chosen, the pictures that it does not list may be another's.
+    others = [] if config.annotations else unlisted([source.pictures for source in sources])
+    for path in others:
+        entries.unpaired.pictures.append(path)
     raws = {category.id: raw for raw, category in enumerate(categories, start=1)}
     indices = tuple(source.index for source in sources)
     labels = (CocoShapes if kind == INSTANCES else CocoPanoptic)(indices, places, raws)
@@ -85,6 +90,7 @@ def open_coco(root: Path, config: DataConfig) -> LabelledPictures:
         f"format coco, {kind}: {len(entries):,} pictures of {listed}, {lists}",
         _said(classes, table, kind),
         *((f"{missing:,} pictures of the json are not there and left out",) if missing else ()),
+        *((f"{len(others):,} pictures beside them are in no json and left out",) if others else ()),
         *(
             (f"{', '.join(dropped)} is no class: it is another's supercategory and nothing has it",)
             if dropped
@@ -131,8 +137,9 @@ def _choose(root: Path, config: DataConfig) -> tuple[list[Path], list[Path]]:
             splits = [_split(root, path) for path in chosen]
             if len(chosen) > 1 and ("" in splits or len(set(splits)) < len(splits)):
                 names = ", ".join(path.relative_to(root).as_posix() for path in chosen[:4])
-                raise DataError(
-                    f"{root}: {names} could each be the annotations; say which with --annotations NAME"
+                raise MendableError(
+                    f"{root}: {names} could each be the annotations; say which with --annotations NAME",
+                    {"annotations": chosen[0].relative_to(root).as_posix()},
                 )
             return chosen, [path for path in candidates if kinds[path] not in ("", kind)]
     raise DataError(
@@ -209,7 +216,10 @@ def _colours(names: tuple[str, ...], categories: list[Category]) -> tuple[Colour
 def _entries(
     root: Path, sources: list[_Source]
 ) -> tuple[Entries, dict[str, tuple[int, ...]], list[tuple[int, int]], int]:
-    """Samples in the order of the files, their splits, and for each the file and picture number."""
+    """Samples in the order of the files, their splits, and for each the file and picture number.
+
+    What the other half is missing of is noted as unpaired.
+    """
     entries = Entries(root)
     splits: dict[str, tuple[int, ...]] = {}
     places: list[tuple[int, int]] = []
@@ -222,6 +232,8 @@ def _entries(
             labels = str(source.index.path) if maps is None else maps[image]
             if not path or not labels:
                 missing += 1
+                half = entries.unpaired.pictures if path else entries.unpaired.labels
+                half.append(path or source.pictures.place(source.index.names[image]))
                 continue
             name = source.index.names[image].replace("\\", "/").rpartition(".")[0]
             entries.add(f"{source.split}/{name}" if several else name, path, labels)

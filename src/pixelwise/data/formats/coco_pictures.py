@@ -6,6 +6,7 @@ files are there is seen in one listing of their folder, and not by asking for ea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -29,10 +30,18 @@ class Found:
     Attributes:
         paths: One for each picture of the json, relative to the data set's folder; empty where it is missing.
         said: Where they are, in words.
+        folder: The folder that they were looked for in, relative to the data set's.
+        there: All pictures under that folder, relative to it.
     """
 
     paths: Texts
     said: str
+    folder: str
+    there: Texts
+
+    def place(self, name: str) -> str:
+        """Where a picture of the json should be, relative to the data set's folder."""
+        return f"{self.folder}/{within('', name)}".lstrip("/")
 
 
 def find_pictures(root: Path, index: CocoIndex, split: str, config: DataConfig) -> Found:
@@ -59,12 +68,22 @@ def find_pictures(root: Path, index: CocoIndex, split: str, config: DataConfig) 
             "--images"
         )
     folder = best[2]
-    there = set(list_files(root / folder, PICTURE_ENDINGS)[0])
+    listed = list_files(root / folder, PICTURE_ENDINGS)[0]
+    there = set(listed)
     paths = Texts()
     for name in index.names:
         inner = _inside(name, index)
         paths.append(f"{folder}/{inner}".lstrip("/") if inner in there else "")
-    return Found(paths, f"in {folder}/" if folder else "beside it" if not beside else "under the folder")
+    said = f"in {folder}/" if folder else "beside it" if not beside else "under the folder"
+    return Found(paths, said, folder, Texts(listed))
+
+
+def unlisted(found: Sequence[Found]) -> list[str]:
+    """Pictures that no json lists, in the folders of those that one lists; relative to the data set's."""
+    used = {path for source in found for path in source.paths if path}
+    folders = {path.rpartition("/")[0] for path in used}
+    there = {f"{source.folder}/{name}".lstrip("/") for source in found for name in source.there}
+    return sorted(path for path in there - used if path.rpartition("/")[0] in folders)
 
 
 def find_maps(root: Path, index: CocoIndex) -> list[str]:

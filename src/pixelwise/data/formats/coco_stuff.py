@@ -16,7 +16,7 @@ from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
 from pixelwise.data.formats.published import published
 from pixelwise.data.found_classes import names_its_own
-from pixelwise.data.listing import list_pictures, subfolders
+from pixelwise.data.listing import leave_labels_out, list_pictures, subfolders
 from pixelwise.data.mapping import LabelTable, parse_map
 from pixelwise.data.reader import LabelledPictures
 from pixelwise.drawing import IGNORE, default_colours
@@ -57,24 +57,32 @@ def open_coco_stuff(root: Path, config: DataConfig) -> LabelledPictures:
         raise ConfigError(f"coco_stuff has {len(classes)} classes of its own; choose among them")
     entries = Entries(root)
     splits: dict[str, tuple[int, ...]] = {}
-    without = 0
+    said: list[str] = []
     for split, (pictures, maps) in folders.items():
         photos, masks = list_pictures(pictures), list_pictures(maps)
         lonely = [stem for stem in masks.files if stem not in photos.files]
-        if lonely:
-            raise DataError(
-                f"{maps}: {len(lonely):,} of {len(masks.files):,} maps have no picture in {pictures}/ "
-                f"({lonely[0]}.png); unpack the pictures wholly"
-            )
+        first = f" ({lonely[0]}.png)" if lonely else ""
+        said += leave_labels_out(
+            entries,
+            [masks.path(stem) for stem in lonely],
+            f"{maps}: {len(lonely):,} of {len(masks.files):,} maps have no picture in {pictures}/{first}; "
+            "unpack the pictures wholly",
+            total=len(masks.files),
+            skip_unpaired=config.skip_unpaired,
+        )
         begun = len(entries)
         for stem in masks.files:
-            entries.add(f"{split}/{stem}", photos.path(stem), masks.path(stem))
+            if stem in photos.files:
+                entries.add(f"{split}/{stem}", photos.path(stem), masks.path(stem))
         splits[split] = tuple(range(begun, len(entries)))
-        without += len(photos.files) - len(masks.files)
+        for stem in sorted(photos.files.keys() - masks.files.keys()):
+            entries.unpaired.pictures.append(photos.path(stem))
+    without = len(entries.unpaired.pictures)
     notes = (
         f"format coco_stuff: {len(entries):,} pictures, {len(classes)} classes; unlabelled pixels are "
         "ignored",
         *((f"{without:,} pictures without a map are left out",) if without else ()),
+        *said,
     )
     table = LabelTable(len(classes), {**values, **parse_map(config.map)})
     return LabelledPictures(FORMAT, root, classes, table, entries, splits, notes)

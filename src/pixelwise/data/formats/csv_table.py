@@ -18,7 +18,8 @@ from pixelwise.data.entries import Entries
 from pixelwise.data.formats.table_rows import Row, has_columns, pairs_files, read_table
 from pixelwise.data.found_classes import decide_classes
 from pixelwise.data.inside import is_file, within
-from pixelwise.data.listing import subfolders
+from pixelwise.data.listing import LEAVE_OUT, subfolders
+from pixelwise.data.mendable import SKIP_UNPAIRED, MendableError
 from pixelwise.data.reader import LabelledPictures
 from pixelwise.errors import ConfigError, DataError
 
@@ -43,9 +44,9 @@ def open_csv(root: Path, config: DataConfig) -> LabelledPictures:
     subfolders(root)
     path = _table(root, config)
     columns, found = read_table(path, root)
-    rows = sorted(found, key=lambda row: row.picture)
-    _refuse_missing(path, root, rows)
+    listed = sorted(found, key=lambda row: row.picture)
     entries = Entries(root)
+    rows, left_out = _there(path, root, listed, entries, skip_unpaired=config.skip_unpaired)
     splits: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         entries.add(row.picture.rpartition(".")[0], row.picture, row.mask)
@@ -54,6 +55,7 @@ def open_csv(root: Path, config: DataConfig) -> LabelledPictures:
     classes, table, said = decide_classes(root, entries, config)
     notes = (
         f"format csv: {len(rows):,} pictures in the columns {', '.join(columns.names)} of {path.name}",
+        *left_out,
         *_split_notes(splits, len(rows)),
         *said,
     )
@@ -86,20 +88,40 @@ def _table(root: Path, config: DataConfig) -> Path:
             "none; add one, or name it with --annotations FILE"
         )
     listed = ", ".join(path.name for path in found[:4])
-    raise DataError(f"{root}: {listed} could each be the table; say which with --annotations {found[0].name}")
+    raise MendableError(
+        f"{root}: {listed} could each be the table; say which with --annotations {found[0].name}",
+        {"annotations": found[0].name},
+    )
 
 
-def _refuse_missing(path: Path, root: Path, rows: Sequence[Row]) -> None:
-    missing = [
-        (row.line, name) for row in rows for name in (row.picture, row.mask) if not is_file(root / name)
-    ]
-    if missing:
-        first = ", ".join(f"{name} (line {line})" for line, name in sorted(missing)[:3])
-        more = ", …" if len(missing) > 3 else ""
-        raise DataError(
-            f"{path}: {len(missing):,} files of its {len(rows):,} rows are not there: {first}{more}; paths "
-            "are relative to the table: add the files, or remove the rows"
-        )
+def _there(
+    path: Path, root: Path, rows: Sequence[Row], entries: Entries, *, skip_unpaired: bool
+) -> tuple[list[Row], tuple[str, ...]]:
+    """The rows whose files are there, and a note about the others, which become `entries.unpaired`."""
+    kept: list[Row] = []
+    missing: list[tuple[int, str]] = []
+    for row in rows:
+        picture, mask = is_file(root / row.picture), is_file(root / row.mask)
+        missing += [] if picture else [(row.line, row.picture)]
+        missing += [] if mask else [(row.line, row.mask)]
+        if picture and mask:
+            kept.append(row)
+        elif picture:
+            entries.unpaired.pictures.append(row.picture)
+        else:
+            entries.unpaired.labels.append(row.mask if mask else row.picture)
+    if not missing:
+        return kept, ()
+    first = ", ".join(f"{name} (line {line})" for line, name in sorted(missing)[:3])
+    more = ", …" if len(missing) > 3 else ""
+    if kept and skip_unpaired:
+        note = f"{len(rows) - len(kept):,} rows are left out, as files of theirs are not there: {first}{more}"
+        return kept, (note,)
+    text = (
+        f"{path}: {len(missing):,} files of its {len(rows):,} rows are not there: {first}{more}; paths "
+        "are relative to the table: add the files, or remove the rows"
+    )
+    raise MendableError(f"{text}{LEAVE_OUT}", SKIP_UNPAIRED) if kept else DataError(text)
 
 
 def _split_notes(splits: Mapping[str, Sequence[int]], count: int) -> Iterator[str]:

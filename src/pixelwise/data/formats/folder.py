@@ -16,6 +16,7 @@ from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
 from pixelwise.data.found_classes import decide_classes
 from pixelwise.data.listing import Listing, list_pictures, pair, passed_over_note, subfolders
+from pixelwise.data.mendable import MendableError
 from pixelwise.data.reader import LabelledPictures
 from pixelwise.errors import DataError
 
@@ -49,7 +50,7 @@ def open_folder(root: Path, config: DataConfig) -> LabelledPictures:
     notes: list[str] = []
     for prefix, pictures, masks in sides:
         left, right = list_pictures(pictures), list_pictures(masks)
-        notes += pair(entries, left, right, prefix=prefix)
+        notes += pair(entries, left, right, prefix=prefix, skip_unpaired=config.skip_unpaired)
         listings += [left, right]
     named = " and ".join(f"{_short(p, root)} + {_short(m, root)}" for _, p, m in sides)
     classes, table, said = decide_classes(root, entries, config)
@@ -111,8 +112,9 @@ def _synonym(folders: Mapping[str, Path], names: Sequence[str], flag: str) -> Pa
     found = [path for name, path in folders.items() if name.lower() in names]
     if len(found) > 1:
         listed = " and ".join(f"{path.name}/" for path in found)
-        raise DataError(
-            f"{found[0].parent}: {listed} could each be the {flag}; say which with --{flag} {found[0].name}"
+        raise MendableError(
+            f"{found[0].parent}: {listed} could each be the {flag}; say which with --{flag} {found[0].name}",
+            {flag: found[0].name},
         )
     return found[0] if found else None
 

@@ -35,7 +35,8 @@ from pixelwise.data.formats.named_classes import LabelNames, name_classes
 from pixelwise.data.inside import own_splits
 from pixelwise.data.io import PICTURE_ENDINGS
 from pixelwise.data.json_file import read_json
-from pixelwise.data.listing import list_files, subfolders
+from pixelwise.data.listing import left_out_note, list_files, subfolders
+from pixelwise.data.mendable import MendableError
 from pixelwise.data.reader import LabelledPictures
 from pixelwise.errors import ConfigError, DataError
 
@@ -73,8 +74,18 @@ def open_labelme(root: Path, config: DataConfig) -> LabelledPictures:
     entries = Entries(root)
     labels: set[str] = set()
     foreign: list[str] = []
-    for json, found in _survey(root, jsons, pictures, read_all=not lists, workers=config.workers):
-        if found.image:
+    lonely: list[str] = []
+    surveyed = _survey(
+        *(root, jsons, pictures),
+        read_all=not lists,
+        workers=config.workers,
+        skip_unpaired=config.skip_unpaired,
+    )
+    for json, found in surveyed:
+        if found.lonely:
+            lonely.append(json)
+            entries.unpaired.labels.append(json)
+        elif found.image:
             entries.add(json[: -len(_ENDING)], found.image, json)
             labels |= found.labels
         else:
@@ -93,6 +104,7 @@ def open_labelme(root: Path, config: DataConfig) -> LabelledPictures:
         f"format labelme: {len(entries):,} pictures with shapes",
         *origin,
         names.note(),
+        *left_out_note("jsons without a picture", lonely),
         *_left_out(entries, pictures, foreign),
     )
     documents = Documents()
@@ -111,14 +123,22 @@ class _Found:
     Attributes:
         image: The file that holds its picture; empty where it is no json of LabelMe.
         labels: Those of its shapes, where they were looked at.
+        lonely: Whether it has no picture, and is to be left out.
     """
 
     image: str
     labels: frozenset[str] = frozenset()
+    lonely: bool = False
 
 
 def _survey(
-    root: Path, jsons: Sequence[str], pictures: Mapping[str, tuple[str, ...]], *, read_all: bool, workers: int
+    root: Path,
+    jsons: Sequence[str],
+    pictures: Mapping[str, tuple[str, ...]],
+    *,
+    read_all: bool,
+    workers: int,
+    skip_unpaired: bool,
 ) -> Iterator[tuple[str, _Found]]:
     """Each json with its picture; those are read whose picture is not plain, or all."""
 
@@ -131,7 +151,12 @@ def _survey(
         if not is_labelme(document):
             return _Found("")
         labels = frozenset(label for label, _, _ in labels_of(document, path))
-        image = choose_picture(document, path, root, [root / name for name in beside(json)])
+        try:
+            image = choose_picture(document, path, root, [root / name for name in beside(json)])
+        except MendableError:
+            if not skip_unpaired:
+                raise
+            return _Found("", lonely=True)
         return _Found(str(image.relative_to(root)), labels)
 
     doubtful = (json for json in jsons if read_all or len(beside(json)) != 1)
@@ -179,7 +204,14 @@ def _names(
 def _left_out(
     entries: Entries, pictures: Mapping[str, tuple[str, ...]], foreign: Sequence[str]
 ) -> Iterator[str]:
-    without = len(pictures.keys() - set(entries.names))
+    others = pictures.keys() - set(entries.names)
+    used = {entry.image for entry in entries}
+    folders = {name.rpartition("/")[0] for name in entries.names}
+    for stem in sorted(others):
+        for name in pictures[stem]:
+            if stem.rpartition("/")[0] in folders and entries.root / name not in used:
+                entries.unpaired.pictures.append(name)
+    without = len(others)
     if without:
         yield f"{without:,} pictures without a json of their own are left out, or belong to another's"
     if foreign:

@@ -25,6 +25,8 @@ from pixelwise.data.formats.named_classes import LabelNames
 from pixelwise.data.inside import is_file, within
 from pixelwise.data.io import read_picture, read_picture_at
 from pixelwise.data.json_file import member, read_json
+from pixelwise.data.listing import LEAVE_OUT
+from pixelwise.data.mendable import SKIP_UNPAIRED, MendableError
 from pixelwise.data.reader import Picture
 from pixelwise.errors import DataError
 from pixelwise.types import size_text
@@ -45,7 +47,7 @@ def choose_picture(document: dict[str, Any], path: Path, root: Path, beside: Seq
         beside: The pictures that are called like the json, up to the ending.
 
     Raises:
-        DataError: There is none, or more than one that may be meant.
+        DataError: More than one may be meant; `MendableError`: there is none.
     """
     if _packed(document, path) is not None:
         return path
@@ -57,9 +59,10 @@ def choose_picture(document: dict[str, Any], path: Path, root: Path, beside: Seq
         raise DataError(f"{path}: {listed} may each be its picture; name the right one in its imagePath")
     said = document.get("imagePath")
     named = f"its imagePath {str(said)[:80]!r} leads to no file in {root}" if said else "it names none"
-    raise DataError(
+    raise MendableError(
         f"{path}: there is no picture for it: it holds none, {named}, and none called {path.stem} lies "
-        "beside it; put the picture there, or remove the json"
+        f"beside it; put the picture there, or remove the json{LEAVE_OUT}",
+        SKIP_UNPAIRED,
     )
 
 

@@ -48,7 +48,7 @@ def open_pets(root: Path, config: DataConfig) -> LabelledPictures:
         )
     photos, trimaps = list_pictures(root / "images"), list_pictures(root / "annotations" / "trimaps")
     entries = Entries(root)
-    paired = pair(entries, photos, trimaps)
+    paired = pair(entries, photos, trimaps, skip_unpaired=config.skip_unpaired)
     splits, said = _official(root / "annotations", entries)
     classes = Classes(tuple(config.classes)) if names_its_own(config, CLASSES) else CLASSES
     pairs = parse_map(config.map)

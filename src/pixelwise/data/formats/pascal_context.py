@@ -29,13 +29,14 @@ from pixelwise.data.formats.published import published, refuse_other_names, rows
 from pixelwise.data.formats.voc import flat_masks
 from pixelwise.data.found_classes import CLASSES_FILE
 from pixelwise.data.io import RawMask, read_header, read_mask_values
-from pixelwise.data.listing import list_files, subfolders
+from pixelwise.data.listing import leave_labels_out, list_files, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, count_values, parse_map
 from pixelwise.data.reader import LabelledPictures, MaskFiles
+from pixelwise.data.sizes import header_of_map, sizes_differ
 from pixelwise.drawing import IGNORE, Colour, voc_colour
 from pixelwise.errors import DataError
-from pixelwise.types import Classes, size_text
+from pixelwise.types import Classes
 
 FORMAT = "pascal_context"
 _MASKS = ("SegmentationClassContext", "trainval")
@@ -66,12 +67,17 @@ def open_pascal_context(root: Path, config: DataConfig) -> LabelledPictures:
     with_background = _names_background(config)
     classes, table = _classes(with_background, config)
     refuse_other_names(FORMAT, config, Classes((BACKGROUND, *published(FORMAT).classes.names)))
-    entries, layout = _entries(root)
+    entries, layout, said = _entries(root, config.skip_unpaired)
     lists = (root / (_masks_folder(root) or "x")).parent / "ImageSets" / "SegmentationContext"
     files = {name: lists / f"{name}.txt" for name in _LISTS if (lists / f"{name}.txt").is_file()}
     splits, missing = split_by_lists(files, entries.places())
     ignored = "60 classes with background" if with_background else "59 classes; background is ignored"
-    notes = (f"format pascal_context: {len(entries):,} pictures with masks {layout}", ignored, *missing)
+    notes = (
+        f"format pascal_context: {len(entries):,} pictures with masks {layout}",
+        ignored,
+        *said,
+        *missing,
+    )
     return LabelledPictures(FORMAT, root, classes, table, entries, splits, notes, ContextLabels())
 
 
@@ -86,10 +92,7 @@ class ContextLabels:
             return MaskFiles().raw(index, entry, size)
         labels = read_label_map(entry.labels)
         if labels.shape != tuple(size):
-            raise DataError(
-                f"{entry.labels} is {size_text(labels.shape)} but its picture {entry.image} is "
-                f"{size_text(size)}; pair the right files"
-            )
+            raise sizes_differ(entry, header_of_map(entry.labels, labels.shape))
         return np.take(_of_459(), labels)
 
 
@@ -126,8 +129,8 @@ def _names_background(config: DataConfig) -> bool:
     return BACKGROUND in {*config.classes, *config.ignore, config.binary, *merged}
 
 
-def _entries(root: Path) -> tuple[Entries, str]:
-    """The samples, and where their masks lie."""
+def _entries(root: Path, skip_unpaired: bool) -> tuple[Entries, str, tuple[str, ...]]:
+    """The samples, where their masks lie, and what was left out."""
     subfolders(root)
     where = _masks_folder(root)
     base = root if where is None else _pictures_folder(root, where)
@@ -138,16 +141,22 @@ def _entries(root: Path) -> tuple[Entries, str]:
     pictures = _by_stem(base, {".jpg", ".jpeg"})
     masks = _by_stem(root / (where or ""), {".png", ".mat"})
     lonely = [file for stem, file in masks.items() if stem not in pictures]
-    if lonely or not masks:
-        what = f"{len(lonely):,} of {len(masks):,} masks have no picture ({', '.join(lonely[:3])})"
-        raise DataError(
-            f"{root}: {what if lonely else 'there is no mask'}; expected X.jpg for each X.png or X.mat: "
-            "unpack PASCAL VOC 2010 beside the labels"
-        )
+    what = f"{len(lonely):,} of {len(masks):,} masks have no picture ({', '.join(lonely[:3])})"
+    text = (
+        f"{root}: {what if lonely else 'there is no mask'}; expected X.jpg for each X.png or X.mat: "
+        "unpack PASCAL VOC 2010 beside the labels"
+    )
+    if not masks:
+        raise DataError(text)
     entries = Entries(root)
+    folder = root / (where or "")
+    said = leave_labels_out(
+        entries, [folder / file for file in lonely], text, total=len(masks), skip_unpaired=skip_unpaired
+    )
     for stem, file in masks.items():
-        entries.add(stem, base / pictures[stem], f"{where}/{file}" if where else file)
-    return entries, f"in {where}/" if where else "beside them"
+        if stem in pictures:
+            entries.add(stem, base / pictures[stem], folder / file)
+    return entries, f"in {where}/" if where else "beside them", said
 
 
 def _by_stem(folder: Path, endings: set[str]) -> dict[str, str]:

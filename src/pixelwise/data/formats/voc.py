@@ -19,7 +19,7 @@ from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
 from pixelwise.data.found_classes import CLASSES_FILE, decide_classes, names_its_own
 from pixelwise.data.io import read_palette
-from pixelwise.data.listing import list_pictures, passed_over_note, subfolders
+from pixelwise.data.listing import leave_labels_out, list_pictures, passed_over_note, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, build_table, parse_map
 from pixelwise.data.reader import LabelledPictures
@@ -61,10 +61,10 @@ def open_voc(root: Path, config: DataConfig) -> LabelledPictures:
     subfolders(root)
     base = _base(root)
     if base is not None:
-        entries, said = _in_folders(base)
+        entries, said = _in_folders(base, config.skip_unpaired)
     elif flat_masks(root):
         base = root
-        entries, said = _side_by_side(root)
+        entries, said = _side_by_side(root, config.skip_unpaired)
     else:
         raise DataError(
             f"{root}: format voc needs JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/; for "
@@ -90,34 +90,48 @@ def flat_masks(root: Path) -> list[Path]:
     return sorted(root / f"{stem}.png" for stem in stems if f"{stem}.jpg" in names)
 
 
-def _side_by_side(root: Path) -> tuple[Entries, tuple[str, ...]]:
+def _side_by_side(root: Path, skip_unpaired: bool) -> tuple[Entries, tuple[str, ...]]:
     names = {path.name for path in root.iterdir() if _PICTURE.match(path.name)}
     stems = sorted(name.removesuffix(".png") for name in names if name.endswith(".png"))
     photos = {name.removesuffix(".jpg") for name in names if name.endswith(".jpg")}
     lonely = [f"{stem}.png" for stem in stems if stem not in photos]
-    if lonely:
-        raise DataError(_lonely_text(root, lonely, len(stems)))
     entries = Entries(root)
+    said = leave_labels_out(
+        entries,
+        [root / name for name in lonely],
+        _lonely_text(root, lonely, len(stems)),
+        total=len(stems),
+        skip_unpaired=skip_unpaired,
+    )
     for stem in stems:
-        entries.add(stem, f"{stem}.jpg", f"{stem}.png")
+        if stem in photos:
+            entries.add(stem, f"{stem}.jpg", f"{stem}.png")
     without = len(photos) - len(entries)
     return entries, (
         f"format voc: {len(entries):,} pictures with masks beside them",
+        *said,
         *((f"{without:,} pictures without a mask are left out",) if without else ()),
     )
 
 
-def _in_folders(base: Path) -> tuple[Entries, tuple[str, ...]]:
+def _in_folders(base: Path, skip_unpaired: bool) -> tuple[Entries, tuple[str, ...]]:
     photos, masks = list_pictures(base / "JPEGImages"), list_pictures(base / "SegmentationClass")
-    lonely = [masks.path(stem).name for stem in masks.files if stem not in photos.files]
-    if lonely:
-        raise DataError(_lonely_text(masks.folder, lonely, len(masks.files)))
+    lonely = [f"{stem}{ending}" for stem, ending in masks.files.items() if stem not in photos.files]
     entries = Entries(base)
+    said = leave_labels_out(
+        entries,
+        [masks.folder / name for name in lonely],
+        _lonely_text(masks.folder, lonely, len(masks.files)),
+        total=len(masks.files),
+        skip_unpaired=skip_unpaired,
+    )
     for stem in masks.files:
-        entries.add(stem, photos.path(stem), masks.path(stem))
+        if stem in photos.files:
+            entries.add(stem, photos.path(stem), masks.path(stem))
     without = len(photos.files) - len(entries)
     return entries, (
         f"format voc: {len(entries):,} pictures with masks in JPEGImages/ + SegmentationClass/",
+        *said,
         *((f"{without:,} pictures without a mask are left out",) if without else ()),
         *passed_over_note([photos, masks]),
     )

@@ -20,11 +20,12 @@ from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries
 from pixelwise.data.formats.named_classes import LabelNames, name_classes
 from pixelwise.data.formats.yolo_labels import YoloLabels
+from pixelwise.data.formats.yolo_lonely import labels_without_picture
 from pixelwise.data.formats.yolo_pictures import find_pictures
 from pixelwise.data.formats.yolo_yaml import SPLITS, YoloYaml, parse_yaml, read_members
 from pixelwise.data.inside import is_file, within
 from pixelwise.data.io import PICTURE_ENDINGS
-from pixelwise.data.listing import subfolders
+from pixelwise.data.listing import left_out_note, subfolders
 from pixelwise.data.mapping import LabelTable
 from pixelwise.data.reader import LabelledPictures
 from pixelwise.errors import ConfigError, DataError
@@ -65,6 +66,9 @@ def open_yolo(root: Path, config: DataConfig) -> LabelledPictures:
             f"{root}: two pictures differ in their ending only and share a label file; remove one"
         )
     present = _present(root, pictures)
+    lonely = labels_without_picture(root, pictures, label_path)
+    for path in lonely:
+        entries.unpaired.labels.append(path)
     return LabelledPictures(
         *(FORMAT, root, names.classes, _table(said, names), entries),
         {split: tuple(sorted(places[picture] for picture in found)) for split, found in splits.items()},
@@ -73,6 +77,7 @@ def open_yolo(root: Path, config: DataConfig) -> LabelledPictures:
             *((f"{said.path.name} has no names, so they are called class_0 …",) if said.invented else ()),
             names.note(),
             *notes,
+            *left_out_note("label files without a picture", lonely),
             *_notes(root, splits, present),
         ),
         YoloLabels(len(said.names), present),
