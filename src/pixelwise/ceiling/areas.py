@@ -6,7 +6,6 @@ grids from the same sums. Knows no method and no score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +56,9 @@ class ClassAreas:
     """
 
     def __init__(self, mask: npt.NDArray[np.uint8], first: int, end: int) -> None:
-        self._all = [
-            _sums(mask, label, rows, columns) for label, rows, columns in _boxes(mask[first:end], first)
-        ]
+        own = mask[first:end]
+        present = np.flatnonzero(np.bincount(own.ravel(), minlength=256)[:IGNORE]).tolist()
+        self._all = [_sums(own, label, first) for label in present]
 
     def on(self, axes: Axes, first: int, end: int) -> list[Part]:
         """The parts, in the order of the classes, in the cells' rows `first` to `end - 1`.
@@ -75,32 +74,14 @@ class ClassAreas:
 
 
 
-def _boxes(
-    mask: npt.NDArray[np.uint8], first: int
-) -> Iterator[tuple[int, tuple[int, int], tuple[int, int]]]:
-    """Each class with the rows and columns, as first and end, in which it lies."""
-    height, width = mask.shape
-    in_row, in_column = np.zeros((height, 256), np.bool_), np.zeros((width, 256), np.bool_)
-    in_row[np.arange(height)[:, None], mask] = True
-    in_column[np.arange(width)[None, :], mask] = True
-    for label in np.flatnonzero(in_row.any(axis=0)).tolist():
-        if label != IGNORE:
-            rows, columns = np.flatnonzero(in_row[:, label]), np.flatnonzero(in_column[:, label])
-            yield (
-                label,
-                (first + int(rows[0]), first + int(rows[-1]) + 1),
-                (int(columns[0]), int(columns[-1]) + 1),
-            )
-
-
-def _sums(
-    mask: npt.NDArray[np.uint8], label: int, rows: tuple[int, int], columns: tuple[int, int]
-) -> _Sums:
-    own = mask[slice(*rows), slice(*columns)] == label
-    sums = np.zeros((own.shape[0] + 1, own.shape[1] + 1), np.int32)
-    np.cumsum(own, axis=1, dtype=np.int32, out=sums[1:, 1:])
+def _sums(mask: npt.NDArray[np.uint8], label: int, first: int) -> _Sums:
+    own = mask == label
+    in_row, in_column = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
+    rows, columns = (int(in_row[0]), int(in_row[-1]) + 1), (int(in_column[0]), int(in_column[-1]) + 1)
+    sums = np.zeros((rows[1] - rows[0] + 1, columns[1] - columns[0] + 1), np.int32)
+    np.cumsum(own[slice(*rows), slice(*columns)], axis=1, dtype=np.int32, out=sums[1:, 1:])
     np.cumsum(sums, axis=0, out=sums)
-    return _Sums(label, rows, columns, sums)
+    return _Sums(label, (first + rows[0], first + rows[1]), columns, sums)
 
 
 def _part(item: _Sums, axes: Axes, first: int, end: int) -> Part | None:
@@ -111,10 +92,10 @@ def _part(item: _Sums, axes: Axes, first: int, end: int) -> Part | None:
         return None
     most = axes[0].cells * axes[0].cell * axes[1].cells * axes[1].cell
     dtype = np.int32 if most < _INT32 else np.int64
-    areas = _upto(item.sums, axes[0], item.rows, _edges(axes[0], item.rows, top, bottom), dtype)
-    areas = np.diff(areas, axis=0)
-    areas = _upto(areas.T, axes[1], item.columns, _edges(axes[1], item.columns, left, right), dtype)
-    areas = np.diff(areas, axis=0).T
+    rows = _upto(item.sums, axes[0], item.rows, _edges(axes[0], item.rows, top, bottom), dtype)
+    rows = rows[1:] - rows[:-1]
+    both = _upto(rows.T, axes[1], item.columns, _edges(axes[1], item.columns, left, right), dtype)
+    areas = (both[1:] - both[:-1]).T
     return Part(item.label, top, left, areas.astype(np.min_scalar_type(axes[0].cell * axes[1].cell)))
 
 
@@ -134,9 +115,9 @@ def _upto(
     """The sums up to each edge, along the first axis, in units of it; within a pixel they grow evenly."""
     count = own[1] - own[0]
     if axis.pixel == 1 and edges[-1] <= count:
-        return np.take(sums, edges, axis=0).astype(dtype, copy=False)
+        return sums.take(edges, axis=0).astype(dtype, copy=False)
     whole = np.minimum(edges // axis.pixel, count - 1)
     part = (edges - whole * axis.pixel).astype(dtype)[:, None]
-    before = np.take(sums, whole, axis=0).astype(dtype, copy=False)
-    step = np.take(sums, whole + 1, axis=0).astype(dtype, copy=False) - before
+    before = sums.take(whole, axis=0).astype(dtype, copy=False)
+    step = sums.take(whole + 1, axis=0).astype(dtype, copy=False) - before
     return before * dtype(axis.pixel) + step * part

@@ -29,5 +29,6 @@ class Errors:
         """
         wrong = truth != labels
         wrong &= truth != IGNORE
-        self.missed += np.bincount(truth[wrong], minlength=256)
-        self.added += np.bincount(labels[wrong], minlength=256)
+        places = np.flatnonzero(wrong)
+        self.missed += np.bincount(truth.reshape(-1)[places], minlength=256)
+        self.added += np.bincount(labels.reshape(-1)[places], minlength=256)

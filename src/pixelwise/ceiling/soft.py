@@ -9,35 +9,22 @@ lowest id wins. Knows no file and no score.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pixelwise.ceiling.areas import Axes, Part
-from pixelwise.ceiling.axis import Blocks, Places
+from pixelwise.ceiling.axis import Blocks
+from pixelwise.ceiling.between import Round, find_mixed
 from pixelwise.ceiling.errors import Errors
 
-_CHUNK = 1 << 17
+_CHUNK = 1 << 16
 """Interpolated values held at once: they stay in the processor's cache."""
 
-_FLOAT32_WHOLE, _FLOAT64_WHOLE = 1 << 24, 1 << 53
-
-
-@dataclass(frozen=True, eq=False)
-class _Between:
-    """A class between cells where there are others too.
-
-    Attributes:
-        label: The class.
-        rank: Which of the mixed places, ascending.
-        corners: `(4, n)` areas in the cells above left, above right, below left, below right.
-    """
-
-    label: int
-    rank: Places
-    corners: npt.NDArray[Any]
+_CODES = 256
+"""A score is multiplied by so much and the class's code added, so that one maximum gives both: 255 less the
+id, since the lowest id is to win."""
 
 
 def add_soft(
@@ -52,89 +39,50 @@ def add_soft(
         parts: Of all cells beside these places.
         rows: First and end of the places: place `d` lies between the cells `d - 1` and `d`.
     """
-    dtype = np.float32 if _largest(axes) <= _FLOAT32_WHOLE else np.float64
-    blocks = Blocks.of(axes[0], *rows), Blocks.of(axes[1], 0, axes[1].cells + 1)
-    mixed, between = _find_mixed(axes, parts, rows, dtype)
-    step = max(1, _CHUNK // (blocks[0].pixels.shape[1] * blocks[1].pixels.shape[1]))
-    distances = blocks[0].distance.astype(dtype), blocks[1].distance.astype(dtype)
-    for start in range(0, mixed.size, step):
-        down, along = np.divmod(mixed[start : start + step], axes[1].cells + 1)
-        flat = blocks[0].pixels[down][:, :, None] * truth.shape[1] + blocks[1].pixels[along][:, None, :]
-        labels = np.zeros(flat.shape, np.uint8)
-        best = np.zeros(flat.shape, dtype)
-        for item in between:
-            first, end = np.searchsorted(item.rank, (start, start + step))
-            if first == end:
-                continue
-            own = item.rank[first:end] - start
-            corners = item.corners[:, first:end]
-            scores = _scores(corners, axes, distances[0][down[own]], distances[1][along[own]])
-            before = best[own]
-            better = scores > before
-            best[own] = np.maximum(scores, before)
-            labels[own] = np.where(better, np.uint8(item.label), labels[own])
-        errors.add(np.take(truth.reshape(-1), flat), labels)
+    if len(parts) < 2:
+        return
+    down, along = Blocks.of(axes[0], *rows), Blocks.of(axes[1], 0, axes[1].cells + 1)
+    largest = 4 * axes[0].cell ** 2 * axes[1].cell ** 2 * _CODES
+    dtype = np.int32 if largest < 1 << 31 else np.int64
+    # Cells of billions of units lose their last bits, which changes ties at most.
+    shift = max(0, largest.bit_length() - 63)
+    distances = down.distance.astype(dtype), along.distance.astype(dtype)
+    mixed = find_mixed(axes, parts, rows)
+    shape = down.pixels.shape[1], along.pixels.shape[1]
+    step = max(1, _CHUNK // (shape[0] * shape[1]))
+    flat_truth = truth.reshape(-1)
+    for start in range(0, mixed.places.size, step):
+        y, x = np.divmod(mixed.places[start : start + step], axes[1].cells + 1)
+        best = np.zeros((len(y), *shape), dtype)
+        for item in mixed.rounds:
+            some = slice(start, min(start + step, len(item.labels)))
+            count = some.stop - start
+            if count <= 0:
+                break
+            corners = (item.corners[:, some] >> shift).astype(dtype)
+            scores = _scores(corners, axes, distances[0][y[:count]], distances[1][x[:count]], _codes(item, some))
+            np.maximum(best[:count], scores, out=best[:count])
+        labels = (255 - (best & 255)).astype(np.uint8)
+        pixels = (down.pixels[y] * truth.shape[1])[:, :, None] + along.pixels[x][:, None, :]
+        errors.add(np.take(flat_truth, pixels), labels)
 
 
-def _largest(axes: Axes) -> int:
-    """The largest score: the area of a cell times the weights of its interpolation."""
-    return 4 * axes[0].cell ** 2 * axes[1].cell ** 2
-
-
-def _find_mixed(
-    axes: Axes, parts: Sequence[Part], rows: tuple[int, int], dtype: type[np.floating[Any]]
-) -> tuple[Places, list[_Between]]:
-    """Places with several classes, as `row * (cells + 1) + column`, and the classes there."""
-    width = axes[1].cells + 1
-    many = np.zeros((rows[1] - rows[0], width), np.uint8)
-    found: list[tuple[Part, int, npt.NDArray[Any], npt.NDArray[np.bool_]]] = []
-    for part in parts:
-        top, framed = _framed(part, axes, rows)
-        there = framed != 0
-        there = there[:-1] | there[1:]
-        there = there[:, :-1] | there[:, 1:]
-        many[top : top + there.shape[0], part.left : part.left + there.shape[1]] += there
-        found.append((part, top, framed, there))
-    mixed = np.flatnonzero(many > 1)
-    rank = np.zeros(many.size, np.intp)
-    rank[mixed] = np.arange(mixed.size)
-    rank = rank.reshape(many.shape)
-    between: list[_Between] = []
-    for part, top, framed, there in found:
-        window = slice(top, top + there.shape[0]), slice(part.left, part.left + there.shape[1])
-        y, x = np.nonzero(there & (many[window] > 1))
-        corners = np.stack([framed[y, x], framed[y, x + 1], framed[y + 1, x], framed[y + 1, x + 1]])
-        between.append(_Between(part.label, rank[window][y, x], corners.astype(dtype)))
-    return mixed, between
-
-
-def _framed(part: Part, axes: Axes, rows: tuple[int, int]) -> tuple[int, npt.NDArray[Any]]:
-    """A part's areas with a cell around, cut to the wanted rows of places, and the first of these.
-
-    The cell around is zero, but at the picture's edge it repeats the last one: there is nothing to
-    interpolate with.
-    """
-    height, width = part.areas.shape
-    framed = np.zeros((height + 2, width + 2), part.areas.dtype)
-    framed[1:-1, 1:-1] = part.areas
-    if part.top == 0:
-        framed[0] = framed[1]
-    if part.top + height == axes[0].cells:
-        framed[-1] = framed[-2]
-    if part.left == 0:
-        framed[:, 0] = framed[:, 1]
-    if part.left + width == axes[1].cells:
-        framed[:, -1] = framed[:, -2]
-    first, end = max(part.top, rows[0]), min(part.top + height + 1, rows[1])
-    return first - rows[0], framed[first - part.top : end - part.top + 1]
+def _codes(item: Round, some: slice) -> npt.NDArray[np.int64]:
+    return 255 - item.labels[some]
 
 
 def _scores(
-    corners: npt.NDArray[Any], axes: Axes, down: npt.NDArray[Any], along: npt.NDArray[Any]
+    corners: npt.NDArray[Any],
+    axes: Axes,
+    down: npt.NDArray[Any],
+    along: npt.NDArray[Any],
+    codes: npt.NDArray[np.int64],
 ) -> npt.NDArray[Any]:
-    """Bilinear between the corners `(4, n)`, at distances `(n, a)` and `(n, b)`, times `4 cell cell`."""
-    whole = 2 * axes[0].cell, 2 * axes[1].cell
-    upper_left, upper_right, lower_left, lower_right = corners[:, :, None]
-    left = upper_left * whole[0] + (lower_left - upper_left) * down
-    right = upper_right * whole[0] + (lower_right - upper_right) * down
-    return (right - left)[:, :, None] * along[:, None, :] + (left * whole[1])[:, :, None]
+    """Bilinear between the corners `(4, n)`, at distances `(n, a)` and `(n, b)`: scores with codes."""
+    upper_left, upper_right, lower_left, lower_right = (corners * _CODES)[:, :, None]
+    left = upper_left * (2 * axes[0].cell) + (lower_left - upper_left) * down
+    right = upper_right * (2 * axes[0].cell) + (lower_right - upper_right) * down
+    first = left * (2 * axes[1].cell) + codes.astype(left.dtype)[:, None]
+    scores = (right - left)[:, :, None] * along[:, None, :]
+    scores += first[:, :, None]
+    return scores
