@@ -1,4 +1,4 @@
-"""The ceiling by its definition: a loop over every pixel, in fractions. What the fast way is compared with."""
+"""The ceiling by its definition: a loop over every pixel, in fractions. The fast way is compared with it."""
 
 from __future__ import annotations
 

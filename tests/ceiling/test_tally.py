@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+import slowly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import slowly
 from pixelwise.ceiling.grid import Grid
 from pixelwise.ceiling.tally import METHODS, Method, tally
 
@@ -24,7 +24,7 @@ def test_one_bright_pixel_by_hand() -> None:
     """A 4x4 mask with one pixel of class 1 at (0, 0), at stride 2: the first cell has 3/4 of class 0."""
     mask = np.zeros((4, 4), np.uint8)
     mask[0, 0] = 1
-    # Its cell is mostly 0, so majority and soft lose the pixel. The pixel at a cell's centre is (1, 1): nearest too.
+    # Its cell is mostly 0, so majority and soft lose the pixel; nearest too, as its centre is pixel (1, 1).
     for method in METHODS:
         assert counts(mask, Grid(stride=2), method) == ([0, 1, 0], [1, 0, 0])
     mask[0, 0], mask[1, 1] = 0, 1  # now nearest makes the whole cell 1: three pixels of 0 are wrong
@@ -46,14 +46,15 @@ def test_soft_finds_a_border_that_cuts_cells_by_hand() -> None:
 
 
 def test_a_thin_pole_is_lost_by_hand() -> None:
-    """Two of eight columns are class 1: a share of 1/2 at stride 4 at most, spread over two cells 1/4 each."""
+    """Two of eight columns are class 1, one in each of two cells."""
     mask = np.zeros((8, 8), np.uint8)
-    mask[:, 3:5] = 1  # one column in each of the two cells: both have 1/4, everywhere less than class 0
+    mask[:, 3:5] = 1  # both cells have 1/4, everywhere less than class 0
     assert counts(mask, Grid(stride=4), "soft") == ([0, 16, 0], [16, 0, 0])
     mask = np.zeros((8, 8), np.uint8)
     mask[:, 1:4] = 1  # 3/4 of the left cell: class 1 wins left of where 3/4 falls to 1/2
-    # Left of centre 2 the share is 3/4: columns 0 and 1 are 1. Between 2 and 6 it is 3/4 (1 - t): at 2.5, t = 1/8:
-    # 21/32 > 1/2; at 3.5, t = 3/8: 15/32 < 1/2. So columns 0, 1, 2 are 1; 0 is wrong, 3 is missed.
+    # Left of centre 2 the share is 3/4: columns 0 and 1 are 1. Between 2 and 6 it is 3/4 (1 - t): at 2.5,
+    # t = 1/8 and it is 21/32 > 1/2; at 3.5, t = 3/8 and it is 15/32 < 1/2. So columns 0, 1, 2 are 1; 0 is
+    # wrong, 3 is missed.
     assert counts(mask, Grid(stride=4), "soft") == ([8, 8, 0], [8, 8, 0])
 
 
@@ -97,9 +98,9 @@ def masks(draw: st.DrawFn) -> Mask:
     blobs = ids[generator.integers(0, len(ids), (-(-height // coarse), -(-width // coarse)))]
     mask = np.kron(blobs, np.ones((coarse, coarse), int))[:height, :width]
     noise = ids[generator.integers(0, len(ids), (height, width))]
-    return np.where(generator.random((height, width)) < draw(st.sampled_from([0.0, 0.1])), noise, mask).astype(
-        np.uint8
-    )
+    return np.where(
+        generator.random((height, width)) < draw(st.sampled_from([0.0, 0.1])), noise, mask
+    ).astype(np.uint8)
 
 
 def assert_as_slowly(mask: Mask, grid: Grid, taken: tuple[int, int], at_once: int) -> None:
@@ -142,7 +143,7 @@ def test_several_grids_share_sums_and_change_nothing() -> None:
 
 @pytest.mark.parametrize("stride", [2, 8, 64, 200])
 def test_many_classes_and_large_strides(stride: int) -> None:
-    """255 classes in every cell: the counter of classes, the widest weights, a cell larger than the picture."""
+    """255 classes in a cell: the counter of classes, the widest weights, a cell larger than the picture."""
     mask = (np.arange(150 * 170) % 255).astype(np.uint8).reshape(150, 170)
     found = tally(mask, grids=(Grid(stride=stride),), methods=METHODS, classes=255)
     assert (found.missed.sum(axis=2) == found.added.sum(axis=2)).all()

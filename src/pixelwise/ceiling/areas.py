@@ -73,7 +73,6 @@ class ClassAreas:
         return parts
 
 
-
 def _sums(mask: npt.NDArray[np.uint8], label: int, first: int) -> _Sums:
     own = mask == label
     in_row, in_column = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
@@ -94,8 +93,8 @@ def _part(item: _Sums, axes: Axes, first: int, end: int) -> Part | None:
     dtype = np.int32 if most < _INT32 else np.int64
     rows = _upto(item.sums, axes[0], item.rows, _edges(axes[0], item.rows, top, bottom), dtype)
     rows = rows[1:] - rows[:-1]
-    both = _upto(rows.T, axes[1], item.columns, _edges(axes[1], item.columns, left, right), dtype)
-    areas = (both[1:] - both[:-1]).T
+    both = _upto(np.transpose(rows), axes[1], item.columns, _edges(axes[1], item.columns, left, right), dtype)
+    areas = np.transpose(both[1:] - both[:-1])
     return Part(item.label, top, left, areas.astype(np.min_scalar_type(axes[0].cell * axes[1].cell)))
 
 
@@ -110,7 +109,11 @@ def _edges(axis: Axis, own: tuple[int, int], first: int, end: int) -> Places:
 
 
 def _upto(
-    sums: npt.NDArray[Any], axis: Axis, own: tuple[int, int], edges: Places, dtype: type[np.signedinteger[Any]]
+    sums: npt.NDArray[Any],
+    axis: Axis,
+    own: tuple[int, int],
+    edges: Places,
+    dtype: type[np.signedinteger[Any]],
 ) -> npt.NDArray[Any]:
     """The sums up to each edge, along the first axis, in units of it; within a pixel they grow evenly."""
     count = own[1] - own[0]

@@ -64,11 +64,11 @@ def find_mixed(axes: Axes, parts: Sequence[Part], rows: tuple[int, int]) -> Mixe
         inside = np.flatnonzero(item.there & several[item.window])  # faster than places by two numbers
         y, x = np.divmod(inside, item.there.shape[1])
         places.append((y + item.window[0].start) * width + (x + item.window[1].start))
-        flat, across = item.framed.reshape(-1), item.framed.shape[1]
+        flat, across = item.framed.ravel(), item.framed.shape[1]
         corner = y * across + x
         corners.append(np.stack([flat[corner + step] for step in (0, 1, across, across + 1)]))
     labels = np.repeat([part.label for part in parts], [len(some) for some in places])
-    return _in_rounds(many.reshape(-1), np.concatenate(places), labels, np.concatenate(corners, axis=1))
+    return _in_rounds(many.ravel(), np.concatenate(places), labels, np.concatenate(corners, axis=1))
 
 
 @dataclass(frozen=True, eq=False)

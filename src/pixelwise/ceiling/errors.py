@@ -30,5 +30,5 @@ class Errors:
         wrong = truth != labels
         wrong &= truth != IGNORE
         places = np.flatnonzero(wrong)
-        self.missed += np.bincount(truth.reshape(-1)[places], minlength=256)
-        self.added += np.bincount(labels.reshape(-1)[places], minlength=256)
+        self.missed += np.bincount(truth.ravel()[places], minlength=256)
+        self.added += np.bincount(labels.ravel()[places], minlength=256)

@@ -50,7 +50,7 @@ def add_soft(
     mixed = find_mixed(axes, parts, rows)
     shape = down.pixels.shape[1], along.pixels.shape[1]
     step = max(1, _CHUNK // (shape[0] * shape[1]))
-    flat_truth = truth.reshape(-1)
+    flat_truth = truth.ravel()
     for start in range(0, mixed.places.size, step):
         y, x = np.divmod(mixed.places[start : start + step], axes[1].cells + 1)
         best = np.zeros((len(y), *shape), dtype)
@@ -60,11 +60,13 @@ def add_soft(
             if count <= 0:
                 break
             corners = (item.corners[:, some] >> shift).astype(dtype)
-            scores = _scores(corners, axes, distances[0][y[:count]], distances[1][x[:count]], _codes(item, some))
+            scores = _scores(
+                corners, axes, distances[0][y[:count]], distances[1][x[:count]], _codes(item, some)
+            )
             np.maximum(best[:count], scores, out=best[:count])
         labels = (255 - (best & 255)).astype(np.uint8)
         pixels = (down.pixels[y] * truth.shape[1])[:, :, None] + along.pixels[x][:, None, :]
-        errors.add(np.take(flat_truth, pixels), labels)
+        errors.add(flat_truth[pixels], labels)
 
 
 def _codes(item: Round, some: slice) -> npt.NDArray[np.int64]:
