@@ -45,6 +45,8 @@ class DataConfig:
     """Leave pictures without labels and labels without a picture out, and count them, instead of stopping."""
     skip_broken: bool = False
     """Leave unreadable pictures out, and list them, instead of stopping."""
+    leave_out: tuple[Path, ...] = ()
+    """Text files that name samples to leave out, one a line; `check` writes such lists."""
     cache: bool = True
     """Keep decoded, resized pictures on disk, so that the second epoch decodes nothing."""
     cache_dir: Path | None = None

@@ -16,6 +16,7 @@ from pixelwise.config import DataConfig
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.entries import Unpaired
 from pixelwise.data.formats import READERS, Format, format_of
+from pixelwise.data.leave_out import leave_out
 from pixelwise.data.mapping import UnknownValueError
 from pixelwise.data.mendable import MendableError
 from pixelwise.data.reader import LabelledPictures, Reader
@@ -41,6 +42,8 @@ def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
     config = config or DataConfig()
     path = Path(root).expanduser().absolute()  # files are noted by paths that no change of folder alters
     reader = _lenient(remap(format_of(path, config).open(path, config), config), config)
+    if config.leave_out:
+        reader = leave_out(reader, config.leave_out)
     split = make_split(reader.entries.names, reader.splits, config)
     return Dataset(reader, split, config, (*reader.notes, split.rule))
 

@@ -1,7 +1,7 @@
 """`--leave-out FILE`: a data set without the samples that lists name.
 
-Knows names and indices. What is left has indices of its own, so that whatever comes after sees a data set that
-never had the others.
+Knows names and indices. What is left has indices of its own, so that whatever comes after sees a data set
+that never had the others.
 """
 
 from __future__ import annotations
@@ -65,17 +65,17 @@ def _names(path: Path) -> list[str]:
 
 
 def _without(reader: LabelledPictures, out: set[int]) -> LabelledPictures:
-    kept = np.array([index for index in range(len(reader)) if index not in out], np.int64)
+    kept = [index for index in range(len(reader)) if index not in out]
     entries = Entries(reader.entries.root)
     entries.unpaired = reader.entries.unpaired
-    for index in kept.tolist():
+    for index in kept:
         entry = reader.entries[index]
         entries.add(entry.name, entry.image, entry.labels)
-    new = {old: place for place, old in enumerate(kept.tolist())}
+    new = {old: place for place, old in enumerate(kept)}
     splits = {
-        name: tuple(new[index] for index in indices if index in new) for name, indices in reader.splits.items()
+        name: tuple(new[old] for old in indices if old in new) for name, indices in reader.splits.items()
     }
-    labels = _Kept(reader.labels, kept)
+    labels = _Kept(reader.labels, np.array(kept, np.int64))
     return dataclasses.replace(reader, entries=entries, splits=splits, labels=labels)
 
 
