@@ -10,9 +10,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelwise.check.colours import uncoloured
 from pixelwise.check.commands import train_command
 from pixelwise.check.facts import Value
-from pixelwise.check.finding import Example, Finding, Severity
+from pixelwise.check.finding import Finding, Severity
 from pixelwise.config import DataConfig, changed
 from pixelwise.data import open_dataset
 from pixelwise.data.dataset import Dataset
@@ -66,7 +67,7 @@ def open_as_found(root: Path, config: DataConfig) -> Opened:
                 return Opened(None, config, tuple(findings))
             config = better
         except DataError as error:
-            findings.append(_layout(error))
+            findings.append(_hopeless(error, root))
             return Opened(None, config, tuple(findings))
         else:
             return Opened(dataset, config, tuple(findings))
@@ -111,12 +112,16 @@ def _finding(error: MendableError, root: Path, better: DataConfig) -> Finding:
     )
 
 
-def _layout(error: DataError) -> Finding:
+def _hopeless(error: DataError, root: Path) -> Finding:
+    """Why the set cannot be opened, where no setting would help."""
+    if isinstance(error, UnknownValueError):
+        coloured = uncoloured(root, error.seen, (), count=1, text=f"{error}. Nothing else was looked at")
+        if coloured is not None:
+            return coloured
     return Finding(
         kind="layout",
         severity=Severity.ERROR,
         title="The data set cannot be opened",
         text=f"{error}. Nothing else was looked at.",
         count=1,
-        examples=(Example(name=str(error)),),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pixelwise.check.asked import Asked, examples, times
+from pixelwise.check.colours import uncoloured
 from pixelwise.check.commands import leave_out_command, train_command
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.check.survey import Survey
@@ -23,15 +24,20 @@ def unknown_values(survey: Survey, asked: Asked) -> list[Finding]:
     if not faulty:
         return []
     reader, count = survey.dataset.reader, survey.fault_counts["values"]
-    together = reader.table.refusal(survey.seen, reader.entries[faulty[0].index].labels, files=count)
+    table, first = reader.table, reader.entries[faulty[0].index].labels
+    text = table.explain(survey.seen, first, files=count)
+    if not table.colours:
+        coloured = uncoloured(asked.root, survey.seen, reader.classes.names, count=count, text=text)
+        if coloured is not None:
+            return [coloured]
     texts = {item.index: item.fault.text for item in faulty}
-    better = changed(asked.config, together.changes) if together.changes else asked.config
+    better = changed(asked.config, table.propose(survey.seen, first).changes)
     return [
         Finding(
             kind="values",
             severity=Severity.ERROR,
             title=f"{count:,} of {times(len(survey), 'mask')} hold values that no class has",
-            text=str(together),
+            text=text,
             count=count,
             remedy=train_command(asked.root, better) if better != asked.config else "",
             examples=examples(reader, texts, lambda index: texts[index]),
