@@ -1,4 +1,4 @@
-"""Masks that are colour pictures, and classes without colours: the `classes.txt` that would tell them, to copy.
+"""Masks that are colour pictures, and classes without colours: the `classes.txt` that tells them, to copy.
 
 Knows palettes and counts; which name belongs to which colour, nobody but the user knows.
 """
@@ -47,8 +47,8 @@ def uncoloured(
         kind="colours",
         severity=Severity.ERROR,
         title=f"The masks are pictures of {times(len(colours), 'colour')}, but no class has a colour",
-        text=f"{text}. The command writes {CLASSES_FILE} with the colours that were found; see that each stands "
-        "behind its name.",
+        text=f"{text}. The command writes {CLASSES_FILE} with the colours that were found; see that "
+        "each stands behind its name.",
         count=count,
         remedy=f"printf '%s\\n' {shlex.join(lines)} > {shlex.quote(str(root / CLASSES_FILE))}",
         examples=tuple(
