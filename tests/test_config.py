@@ -31,6 +31,9 @@ datas = st.builds(
     classes=st.lists(st.text(), max_size=3).map(tuple),
     map=st.lists(st.text(), max_size=3).map(tuple),
     val_last=st.none() | st.integers(1, 10**6),
+    snap=st.integers(0, 255),
+    fit_masks=st.booleans(),
+    skip_unpaired=st.booleans(),
     skip_broken=st.booleans(),
     cache_dir=st.none() | st.just(Path("/tmp/cache")),
     workers=st.integers(1, 64),
@@ -60,6 +63,13 @@ def test_every_config_survives_json(config):
 @pytest.mark.parametrize("kind", [AugmentConfig, DataConfig, TrainConfig])
 def test_what_is_not_given_is_the_default(kind):
     assert from_json(kind, {}) == kind()
+
+
+def test_a_run_from_before_a_setting_was_there_has_its_default():
+    document = to_json(TrainConfig(data=DataConfig(map=("255=1",))))
+    for name in ("snap", "fit_masks", "skip_unpaired"):
+        del document["data"][name]
+    assert from_json(TrainConfig, document) == TrainConfig(data=DataConfig(map=("255=1",)))
 
 
 @pytest.mark.parametrize("kind", [AugmentConfig, DataConfig, TrainConfig])
@@ -114,6 +124,7 @@ def test_whole_numbers_serve_as_floats_and_null_as_nothing():
         (DataConfig, {"val_last": 0}, "val-last must be at least 1"),
         (DataConfig, {"val_share": 1.0}, "between 0 and 1"),
         (DataConfig, {"workers": 0}, "workers"),
+        (DataConfig, {"snap": -1}, "snap must lie between 0 and 255, got -1"),
         (AugmentConfig, {"scale": (2.0, 1.0)}, "scale"),
         (AugmentConfig, {"scale": (0.0, 1.0)}, "scale"),
         (AugmentConfig, {"rotate": 181.0}, "rotate"),

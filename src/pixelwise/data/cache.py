@@ -22,6 +22,7 @@ from pixelwise.config import DataConfig
 from pixelwise.data.codec import UnreadableError
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.fingerprint import combine, digest_files
+from pixelwise.data.mendable import SKIP_BROKEN, MendableError
 from pixelwise.data.prepared import CachedSource, DecodingSource, Prepared, PreparedDataset
 from pixelwise.data.reader import Reader
 from pixelwise.data.store import VERSION, Arrays, DamagedEntryError, EntryWriter, Store, entry_bytes
@@ -138,7 +139,7 @@ def _through_cache(work: _Work, store: Store, digests: Sequence[Sequence[str]]) 
         return arrays
     if arrays is not None:
         reasons = [arrays.broken[place] for place in sorted(arrays.broken)]
-        raise DataError(_broken_text(reasons, count))
+        raise MendableError(_broken_text(reasons, count), SKIP_BROKEN)
     try:
         writer = EntryWriter(store, key, count, work.size)
     except OSError as error:

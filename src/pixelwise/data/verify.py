@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,9 @@ from pixelwise.data.ahead import in_order
 from pixelwise.data.codec import UnreadableError
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.mapping import LabelTable, UnknownValueError
+from pixelwise.data.mendable import MendableError, data_error
 from pixelwise.data.reader import Reader
+from pixelwise.data.sizes import SizesDifferError
 from pixelwise.drawing import Colour
 from pixelwise.errors import DataError
 from pixelwise.progress import Progress
@@ -116,10 +119,7 @@ def problems_text(problems: Sequence[Checked], table: LabelTable) -> str:
     unknown = [error for error in errors if isinstance(error, UnknownValueError)]
     texts: list[str] = []
     if unknown:
-        seen: Counter[int | Colour] = Counter()
-        for error in unknown:
-            seen.update(error.seen)
-        texts.append(table.explain(seen, unknown[0].path, files=len(unknown)))
+        texts.append(table.explain(_added(unknown), unknown[0].path, files=len(unknown)))
     others = [error for error in errors if not isinstance(error, UnknownValueError)]
     texts += [str(error) for error in others[:5]]
     if len(others) > 5:
@@ -130,11 +130,35 @@ def problems_text(problems: Sequence[Checked], table: LabelTable) -> str:
 
 
 def refuse(problems: Sequence[Checked], reader: Reader, total: int) -> None:
-    """Raises one `DataError` for all problems; does nothing if there are none."""
+    """Raises one `DataError` for all problems, a `MendableError` if a change would mend them all."""
     if problems:
         text = problems_text(problems, reader.table)
         count = f"{len(problems):,} of {total:,} samples cannot be used: " if len(problems) > 1 else ""
-        raise DataError(f"{count}{text}")
+        raise data_error(f"{count}{text}", _changes(problems, reader.table))
+
+
+def _changes(problems: Sequence[Checked], table: LabelTable) -> dict[str, Any]:
+    """What would mend all of the problems; nothing where one is left."""
+    errors = [item.error for item in problems if item.error is not None]
+    changes: dict[str, Any] = {}
+    unknown = [error for error in errors if isinstance(error, UnknownValueError)]
+    if unknown:
+        changes = table.propose(_added(unknown), unknown[0].path).changes
+        if not changes:
+            return {}
+    for error in errors:
+        if isinstance(error, SizesDifferError | MendableError) and error.changes:
+            changes |= error.changes
+        elif not isinstance(error, UnknownValueError):
+            return {}
+    return changes
+
+
+def _added(errors: Sequence[UnknownValueError]) -> Counter[int | Colour]:
+    seen: Counter[int | Colour] = Counter()
+    for error in errors:
+        seen.update(error.seen)
+    return seen
 
 
 _NOTHING = np.zeros((0, 0), np.uint8)

@@ -77,8 +77,8 @@ def open_coco(root: Path, config: DataConfig) -> LabelledPictures:
         raise ConfigError(f"{root}: the classes are {', '.join(classes.names[:12])} …; choose among them")
     entries, splits, places, missing = _entries(root, sources)
     # Where one json was chosen, the pictures that it does not list may be another's.
-    others = [] if config.annotations else unlisted([source.pictures for source in sources])
-    for path in others:
+    strays = [] if config.annotations else unlisted([source.pictures for source in sources])
+    for path in strays:
         entries.unpaired.pictures.append(path)
     raws = {category.id: raw for raw, category in enumerate(categories, start=1)}
     indices = tuple(source.index for source in sources)
@@ -90,7 +90,7 @@ def open_coco(root: Path, config: DataConfig) -> LabelledPictures:
         f"format coco, {kind}: {len(entries):,} pictures of {listed}, {lists}",
         _said(classes, table, kind),
         *((f"{missing:,} pictures of the json are not there and left out",) if missing else ()),
-        *((f"{len(others):,} pictures beside them are in no json and left out",) if others else ()),
+        *((f"{len(strays):,} pictures beside them are in no json and left out",) if strays else ()),
         *(
             (f"{', '.join(dropped)} is no class: it is another's supercategory and nothing has it",)
             if dropped

@@ -56,7 +56,10 @@ def _begins_as_labels(path: Path, *, empty: bool) -> bool:
     """Whether the first line is a class with coordinates; `empty` is the answer for a file with no line."""
     try:
         with path.open("rb") as file:
-            words = next((line.split() for line in file.read(_FIRST_BYTES).splitlines() if line.strip()), [])
+            lines = [line.split() for line in file.read(_FIRST_BYTES).splitlines()]
     except OSError:
         return False
-    return len(words) >= _FEWEST_WORDS and words[0].isdigit() if words else empty
+    words = next((line for line in lines if line), None)
+    if words is None:
+        return empty
+    return len(words) >= _FEWEST_WORDS and words[0].isdigit()
