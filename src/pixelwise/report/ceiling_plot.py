@@ -45,7 +45,7 @@ def save_ceiling_plot(ceiling: Ceiling, path: Path) -> None:
     curves, table = figure.subplots(1, 2, width_ratios=(5.2, width - 6.2))
     _draw_curves(curves, ceiling, grids)
     _draw_table(table, ceiling, grids, rows)
-    sentence = textwrap.fill(ceiling.recommendation, round(13.5 * width))
+    sentence = textwrap.fill(ceiling.recommendation, round(13 * width), break_on_hyphens=False)
     figure.suptitle(_plain(sentence), x=0.01, ha="left", fontsize=9.5, color=_INK)
     png = io.BytesIO()
     canvas.print_png(png)
@@ -94,7 +94,7 @@ def _draw_table(axes: Axes, ceiling: Ceiling, grids: list[GridCeiling], rows: li
     axes.imshow(shown, cmap=_LOSS, vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest")
     for y, row in enumerate(shares):
         for x, share in enumerate(row):
-            text = "–" if share is None else f"{100 * share:.0f}"
+            text = "-" if share is None else f"{100 * share:.0f}"
             colour = "white" if share is not None and share < 0.2 else _INK
             axes.text(x, y, text, ha="center", va="center", fontsize=8, color=colour)
     few = f", the {len(rows)} of {len(ceiling.classes)} that lose most" * (len(rows) < len(ceiling.classes))
