@@ -197,10 +197,8 @@ def test_another_count_is_never_mixed_in(tmp_path: Path, change: str) -> None:
     elif change == "split":
         arguments["split"], says = "train", "begun with other data, split"
     else:
-        config, says = (
-            dataclasses.replace(CONFIG, merge=("box,pole=thing",)),
-            "begun with other classes, data",
-        )
+        config = dataclasses.replace(CONFIG, merge=("box,pole=thing",))
+        says = "begun with other classes, data"
     dataset = open_dataset(root, config)
     with pytest.raises(DataError, match=says):
         measure_ceiling(dataset, **arguments, resume=True)

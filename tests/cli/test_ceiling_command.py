@@ -17,6 +17,8 @@ from PIL import Image
 from drawn_folder import draw_folder
 from pixelwise.cli import main
 
+FILES = ["ceiling.json", "ceiling.png", "ceiling.state.json"]
+
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
     code = main(["ceiling", *(str(word) for word in words)])
@@ -39,11 +41,7 @@ def test_it_writes_figures_and_a_plot_and_says_what_follows(
     with Image.open(out / "ceiling.png") as picture:
         assert picture.format == "PNG"
     assert "the last 4 of 12 pictures validate" in notes
-    assert sorted(path.name for path in out.iterdir()) == [
-        "ceiling.json",
-        "ceiling.png",
-        "ceiling.state.json",
-    ]
+    assert sorted(path.name for path in out.iterdir()) == FILES
 
 
 def test_sizes_and_methods_for_machines(
@@ -176,11 +174,7 @@ def test_killed_interrupted_and_gone_on_with(tmp_path: Path, capsys: pytest.Capt
     counts = [json.loads((folder / state.name).read_text()) for folder in (out, tmp_path / "fresh")]
     assert counts[0] == counts[1]
     # A leftover of the kill may lie there; nothing else does.
-    assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {
-        "ceiling.json",
-        "ceiling.png",
-        "ceiling.state.json",
-    }
+    assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == FILES
     code, _, complaint = run(capsys, data, "--out", out, "--split", "all", "--resume", "--strides", "4")
     assert code == 2
     assert "begun with other grids" in " ".join(complaint.split())

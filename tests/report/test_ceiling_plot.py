@@ -45,7 +45,7 @@ MANY = tuple(f"class {number} of a long name that nobody reads" for number in ra
 CASES = {
     "usual": made_up(("road", "pole", "none"), make_grids()),
     "one grid": made_up(("road", "$x_1$", "[bold]none"), (Grid(stride=3),), ("majority",)),
-    "many": made_up(MANY, make_grids(range(1, 33))),
+    "many": made_up(MANY, make_grids(range(1, 15))),
     "sizes": made_up(("a", "b", "c"), make_grids((1, 4), ((240, 320), (80, 80)), "letterbox")),
     "nothing labelled": made_up(("a", "b"), make_grids((2, 4)), pixels=0),
 }
