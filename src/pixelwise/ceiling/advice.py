@@ -72,7 +72,7 @@ def _what_coarser_loses(grid: GridCeiling, classes: Sequence[str]) -> str:
 
 
 def _listed(lost: Sequence[tuple[float, str]]) -> str:
-    texts = [f"{name} ({_percent(iou)})" for iou, name in lost[:_NAMED]]
+    texts = [f"{name} ({_percent(iou)} at best)" for iou, name in lost[:_NAMED]]
     if len(lost) > _NAMED:
         texts.append(f"{len(lost) - _NAMED} more")
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

@@ -28,6 +28,8 @@ _LOSS = LinearSegmentedColormap.from_list("loss", ["#c44e00", "#f0a36b", "#fbe3d
 """From nothing left to all of it: what is lost stands out."""
 
 _LONGEST_NAME = 18
+_NUMBERED = 10
+"""Points up to which each bears its figure, and each tick of the curves its name in full size."""
 
 
 def save_ceiling_plot(ceiling: Ceiling, path: Path) -> None:
@@ -45,7 +47,7 @@ def save_ceiling_plot(ceiling: Ceiling, path: Path) -> None:
     curves, table = figure.subplots(1, 2, width_ratios=(5.2, width - 6.2))
     _draw_curves(curves, ceiling, grids)
     _draw_table(table, ceiling, grids, rows)
-    sentence = textwrap.fill(ceiling.recommendation, round(13.5 * width))
+    sentence = textwrap.fill(ceiling.recommendation, round(13 * width), break_on_hyphens=False)
     figure.suptitle(_plain(sentence), x=0.01, ha="left", fontsize=9.5, color=_INK)
     png = io.BytesIO()
     canvas.print_png(png)
@@ -61,7 +63,7 @@ def _draw_curves(axes: Axes, ceiling: Ceiling, grids: list[GridCeiling]) -> None
         shown = [math.nan if value is None else value for value in values]
         axes.plot(places, shown, color=_COLOURS[method], label=method, marker="o", ms=4, linewidth=1.8)
         lowest = min([lowest, *(value for value in values if value is not None)])
-        if number == 0:
+        if number == 0 and len(grids) <= _NUMBERED:
             for place, value in zip(places, values, strict=True):
                 if value is not None:
                     axes.annotate(
@@ -75,11 +77,11 @@ def _draw_curves(axes: Axes, ceiling: Ceiling, grids: list[GridCeiling]) -> None
                     )
     axes.set_title("best mIoU", loc="left", color=_INK, fontsize=11)
     axes.legend(frameon=False, loc="lower left", fontsize=9)
-    axes.set_xticks(list(places), _labels(grids), fontsize=9)
+    axes.set_xticks(list(places), _labels(grids), fontsize=9 if len(grids) <= _NUMBERED else 6)
     axes.set_xlabel(_axis_name(grids), color=_QUIET)
     axes.set_xlim(-0.4, len(grids) - 0.6)
     axes.set_ylim(max(0.0, math.floor(10 * lowest - 0.2) / 10), 1.03)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%" if value <= 1 else ""))
     axes.grid(visible=True, axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=_QUIET, length=0)
@@ -94,7 +96,7 @@ def _draw_table(axes: Axes, ceiling: Ceiling, grids: list[GridCeiling], rows: li
     axes.imshow(shown, cmap=_LOSS, vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest")
     for y, row in enumerate(shares):
         for x, share in enumerate(row):
-            text = "–" if share is None else f"{100 * share:.0f}"
+            text = "-" if share is None else f"{100 * share:.0f}"
             colour = "white" if share is not None and share < 0.2 else _INK
             axes.text(x, y, text, ha="center", va="center", fontsize=8, color=colour)
     few = f", the {len(rows)} of {len(ceiling.classes)} that lose most" * (len(rows) < len(ceiling.classes))

@@ -18,9 +18,10 @@ def ceiling_table(ceiling: Ceiling) -> RenderableType:
     methods = ceiling.methods
     table = Table(box=box.SIMPLE_HEAD, title=f"best IoU, {methods[0]}", title_justify="left", title_style="")
     table.add_column("class", no_wrap=True, overflow="ellipsis", min_width=8)
-    table.add_column("share of pixels", justify="right")
+    table.add_column("share of\npixels", justify="right", no_wrap=True)
     for item in ceiling.grids:
-        table.add_column(escape(item.grid.name), justify="right")
+        title = item.grid.name.replace(" ", "\n", 1)
+        table.add_column(escape(title), justify="right", no_wrap=True)
     for place, name in enumerate(ceiling.classes):
         cells = [_cell(item.levels[0].iou[place]) for item in ceiling.grids]
         table.add_row(escape(name), _percent(ceiling.pixel_share[place]), *cells)
