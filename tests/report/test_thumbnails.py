@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixelwise.drawing import IGNORE_COLOUR, default_colours
-from pixelwise.report.thumbnails import raw_thumbnail, thumbnail
+from pixelwise.report.thumbnails import picture_thumbnail, raw_thumbnail, thumbnail
 from pixelwise.types import Classes
 
 CLASSES = Classes(("pet", "ground"), ((200, 0, 0), (0, 200, 0)))
@@ -49,7 +49,7 @@ def test_ignored_pixels_are_striped_over_the_picture():
 
 
 def test_the_picture_alone():
-    assert opened(thumbnail(grey(320, 480), None, CLASSES)).shape == (119, 178, 3)
+    assert opened(picture_thumbnail(grey(320, 480))).shape == (119, 178, 3)
 
 
 def test_a_thin_class_leaves_a_trace():
@@ -74,7 +74,7 @@ def test_ids_without_a_class_are_black():
 def test_any_size_fits(height, width, kind):
     image, mask = grey(height, width), np.full((height, width), 1, np.uint8)
     content = {
-        "none": lambda: thumbnail(image, None, CLASSES),
+        "none": lambda: picture_thumbnail(image),
         "labels": lambda: thumbnail(image, mask, CLASSES),
         "raw": lambda: raw_thumbnail(mask, image=grey(width, height)),
         "raw16": lambda: raw_thumbnail(mask.astype(np.uint16) * 40_000),

@@ -5,6 +5,7 @@ Data only. Knows no rule and no set.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,7 +77,7 @@ class Facts:
             "contrast": self.contrast,
             "labels": self.labels,
             "likeness": None if self.likeness is None else self.likeness.to_json(),
-            "fit": None if self.fit is None else self.fit.to_json(),
+            "fit": None if self.fit is None else dataclasses.astuple(self.fit),
         }
 
     @staticmethod
@@ -97,10 +98,15 @@ class Facts:
                 contrast=float(value["contrast"]),
                 labels=str(value["labels"]),
                 likeness=None if value["likeness"] is None else Likeness.from_json(value["likeness"]),
-                fit=None if value["fit"] is None else Fit.from_json(value["fit"]),
+                fit=None if value["fit"] is None else Fit(**_numbers(value["fit"])),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return None
+
+
+def _numbers(values: Any) -> dict[str, float]:
+    names = [field.name for field in dataclasses.fields(Fit)]
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
 
 
 def _listed(value: Value) -> int | list[int]:

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.check.facts import Facts, Fault, Value
-from pixelwise.check.fit import measure_fit
+from pixelwise.check.fit import bands_of, fit_of
 from pixelwise.check.likeness import measure_likeness
 from pixelwise.data.breadths import count_breadths
 from pixelwise.data.codec import UnreadableError
 from pixelwise.data.mapping import UnknownValueError
-from pixelwise.data.reader import Reader, SizesDifferError
+from pixelwise.data.reader import Reader
+from pixelwise.data.sizes import SizesDifferError
 from pixelwise.errors import DataError
 
 SEEN_SIZE = (256, 256)
@@ -57,7 +58,7 @@ def look(reader: Reader, index: int) -> Facts:
         contrast=round(float(grey.std()), 2),
         labels=hashlib.blake2b(mask.tobytes() + repr(mask.shape).encode(), digest_size=8).hexdigest(),
         likeness=measure_likeness(image),
-        fit=measure_fit(image, mask),
+        fit=fit_of(image, mask, bands=bands_of(reader.classes)),
     )
 
 

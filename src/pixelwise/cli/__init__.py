@@ -14,6 +14,7 @@ from typing import Annotated
 import tyro
 
 from pixelwise.cli.ceiling import Ceiling
+from pixelwise.cli.check import Check
 from pixelwise.cli.convert import Convert
 from pixelwise.cli.demo import Demo
 from pixelwise.cli.download import Download
@@ -35,6 +36,7 @@ _Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Summary, tyro.conf.subcommand("summary")]
+    | Annotated[Check, tyro.conf.subcommand("check")]
     | Annotated[Ceiling, tyro.conf.subcommand("ceiling")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[ShowAugment, tyro.conf.subcommand("show-augment")]

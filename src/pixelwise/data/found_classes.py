@@ -16,7 +16,14 @@ from pixelwise.data.ahead import in_order
 from pixelwise.data.classes_file import read_classes
 from pixelwise.data.entries import Entry
 from pixelwise.data.io import UnreadableError, read_mask_values
-from pixelwise.data.mapping import LabelTable, build_table, count_values, grey_only, parse_map
+from pixelwise.data.mapping import (
+    LabelTable,
+    UnknownValueError,
+    build_table,
+    count_values,
+    grey_only,
+    parse_map,
+)
 from pixelwise.data.mendable import MendableError, data_error
 from pixelwise.data.remedy import propose
 from pixelwise.drawing import IGNORE, Colour
@@ -83,7 +90,10 @@ def _from_masks(
         said = f"{folder}: the masks hold {_listed(seen)}, but without names the values must be 0, 1, 2 …: "
         if len(seen) < 2:
             raise DataError(f"{said}there is nothing to tell apart; {_NAME_THEM}")
-        raise data_error(f"{said}{proposal.text}; {_NAME_THEM}", proposal.changes)
+        text = f"{said}{proposal.text}; {_NAME_THEM}"
+        if coloured and not proposal.changes:
+            raise UnknownValueError(text, seen, first, {})
+        raise data_error(text, proposal.changes)
     table = build_table(count, pairs)
     _refuse_unknown(seen, table, folder)
     ignored = " and 255, which is ignored" if IGNORE in seen and IGNORE not in pairs else ""

@@ -5,10 +5,13 @@ Knows how samples are shown small; what was found is decided.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from pixelwise.check.commands import list_name
 from pixelwise.check.finding import Example
@@ -22,12 +25,14 @@ from pixelwise.errors import DataError
 from pixelwise.files import write_whole
 from pixelwise.progress import Progress
 from pixelwise.report.check_page import check_page
-from pixelwise.report.thumbnails import HEIGHT, raw_thumbnail, thumbnail
+from pixelwise.report.thumbnails import PANEL, picture_thumbnail, raw_thumbnail, thumbnail
 
 PAGE, DOCUMENT = "report.html", "report.json"
 
 _SHOWN = 12
 """Examples of a finding that are shown as pictures; the others are named."""
+
+_TINY = (8, 8)
 
 
 def write_report(
@@ -69,27 +74,34 @@ def _wanted(report: Report) -> Iterator[tuple[tuple[int, int], Example]]:
 
 
 def _drawn(reader: Reader | None, example: Example) -> bytes | None:
-    """The sample as it is seen; else what can be seen of it; None where that is nothing."""
+    """The sample as it is seen; else what can be seen of its files; None where that is nothing."""
     if reader is not None and example.index is not None:
         try:
-            size = _small(reader.for_network(example.index, (8, 8))[1].shape)
-            image, mask = reader.for_network(example.index, size)
+            mask = reader.for_network(example.index, _TINY)[1]
+            size = _small((mask.shape[0], mask.shape[1]))
+            image = reader.for_network(example.index, size)[0]
             return thumbnail(image, resize_mask(mask, size), reader.classes)
         except DataError:
-            pass  # a sample that cannot be used; perhaps one of its files can
-    for path in example.files:
-        try:
-            image, _ = read_picture_at(path, _small(picture_size(path)))
-        except DataError:
-            continue
-        if reader is not None and path != example.files[0]:
-            return raw_thumbnail(read_mask_values(path))
-        return thumbnail(image, None, None)
-    return None
+            pass  # a sample that cannot be used; perhaps its files can be shown
+    if not example.files:
+        return None
+    first, *others = example.files
+    image = _picture(first)
+    for path in others:
+        with contextlib.suppress(DataError):
+            return raw_thumbnail(read_mask_values(path), image=image)
+    return None if image is None else picture_thumbnail(image)
 
 
-def _small(size: tuple[int, ...]) -> tuple[int, int]:
-    """`(height, width)` of a picture that is shown `HEIGHT` pixels high, or as wide as it may be."""
-    height, width = size[:2]
-    factor = min(1.0, HEIGHT / height, 2 * HEIGHT / width)
-    return max(1, math.floor(height * factor)), max(1, math.floor(width * factor))
+def _picture(path: Path) -> npt.NDArray[np.uint8] | None:
+    try:
+        return read_picture_at(path, _small(picture_size(path)))[0]
+    except DataError:
+        return None
+
+
+def _small(size: tuple[int, int]) -> tuple[int, int]:
+    """`(height, width)` of a picture that is twice as large as it is shown, for the drawing to average."""
+    height, width = size
+    factor = min(1.0, 2 * PANEL[0] / height, 2 * PANEL[1] / width)
+    return max(1, round(height * factor)), max(1, round(width * factor))

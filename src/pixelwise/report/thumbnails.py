@@ -37,19 +37,22 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 RawMask = npt.NDArray[np.uint8 | np.uint16]
 
 
-def thumbnail(image: UInt8Array, mask: UInt8Array | None, classes: Classes) -> bytes:
+def picture_thumbnail(image: UInt8Array) -> bytes:
+    """The picture `(H, W, 3) uint8` alone; as `thumbnail`."""
+    return _jpeg([_picture(image)])
+
+
+def thumbnail(image: UInt8Array, mask: UInt8Array, classes: Classes) -> bytes:
     """The picture, and beside it the same under the colours of its classes; ignored pixels are striped.
 
     Args:
         image: `(H, W, 3) uint8` RGB.
-        mask: `(H, W) uint8` train ids of the same size; None where there is none, for the picture alone.
+        mask: `(H, W) uint8` train ids of the same size.
         classes: What the ids mean; an id beyond them is black.
 
     Returns:
         A JPEG of at most 160x360 pixels (height, width).
     """
-    if mask is None:
-        return _jpeg([_picture(image)])
     if mask.shape != image.shape[:2]:
         raise ValueError(f"the picture is {image.shape[:2]} but its mask {mask.shape}")
     return _jpeg([_picture(image), _overlay(image, mask, classes)])
