@@ -209,4 +209,5 @@ def _files(examples: Sequence[Example]) -> Html:
         element(
             "ul", *(element("li", element("bdi", path)) for path in paths), attributes={"class": "files"}
         ),
+        attributes={"class": "to-open"},
     )

@@ -31,6 +31,9 @@ _MOST_COLOURS = 24
 _DARK = 64
 """A colour mask without a channel this high looks black, and is brightened."""
 
+_AT_ONCE = 1 << 20
+"""Pixels of a mask whose values are counted at a time."""
+
 _QUALITY = 80
 
 Pixel = TypeVar("Pixel", bound=np.generic)
@@ -94,13 +97,22 @@ def _coloured(raw: RawMask) -> Image.Image:
         highest = int(raw.max())
         factor = 255 / highest if 0 < highest < _DARK else 1.0
         return _fitted((_thinned(raw) * np.float32(factor)).astype(np.uint8), raw.shape)
-    counts = np.bincount(raw.ravel(), minlength=256)
+    counts = _counts(raw)
     values = np.flatnonzero(counts)
     if len(values) <= _MOST_COLOURS:
         return _rarest(raw, values, counts[values])
     shades = np.zeros(len(counts), np.uint8)
     shades[values] = np.linspace(0, 255, len(values)).astype(np.uint8)
     return _fitted(np.repeat(shades[_thinned(raw)][..., None], 3, axis=2), raw.shape)
+
+
+def _counts(raw: RawMask) -> npt.NDArray[np.intp]:
+    """Pixels of each value, some rows at a time: NumPy makes 8 bytes of each value that it counts."""
+    counts = np.zeros(int(np.iinfo(raw.dtype).max) + 1, np.intp)
+    rows = max(1, _AT_ONCE // raw.shape[1])
+    for top in range(0, raw.shape[0], rows):
+        counts += np.bincount(raw[top : top + rows].ravel(), minlength=len(counts))
+    return counts
 
 
 def _rarest(raw: RawMask, values: npt.NDArray[np.intp], counts: npt.NDArray[np.intp]) -> Image.Image:
@@ -110,9 +122,10 @@ def _rarest(raw: RawMask, values: npt.NDArray[np.intp], counts: npt.NDArray[np.i
     order = np.argsort(-counts, kind="stable")
     places = np.zeros(int(values[-1]) + 1, np.uint8)
     places[values[order]] = np.arange(len(values))
-    found = places[raw]
-    for axis, starts in enumerate(_starts(raw.shape)):
-        found = np.maximum.reduceat(found, starts, axis=axis)
+    tops, lefts = _starts(raw.shape)
+    bottoms = np.maximum(np.append(tops[1:], raw.shape[0]), tops + 1)
+    rows = [np.take(places, raw[a:b]).max(axis=0) for a, b in zip(tops, bottoms, strict=True)]
+    found = np.maximum.reduceat(np.stack(rows), lefts, axis=1)
     colours = drawing.default_colours(len(values))
     return Image.fromarray(drawing.colourise(found, [colours[place] for place in order]))
 
