@@ -37,6 +37,7 @@ def drawn_report(*, classes: int = 11, findings: tuple[Finding, ...] | None = No
         ),
         findings=drawn_findings() if findings is None else findings,
         command="pixelwise check data/camvid --out camvid-check",
+        made="2026-11-26T14:30:05+01:00",
         version="0.1.0",
         seconds=74.8,
     )
@@ -62,6 +63,7 @@ def drawn_failure() -> Report:
         notes=(),
         findings=(finding,),
         command="pixelwise check /mnt/nothing",
+        made="2026-11-26T14:30:05+01:00",
         version="0.1.0",
         seconds=0.03,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pixelwise.check.facts import Facts
 from pixelwise.data.entries import Entry
@@ -63,11 +63,9 @@ class Journal:
             return None
         self._old.seek(place)
         value = _parsed(self._old.readline(_LONGEST_LINE))
-        if not isinstance(value, dict) or value.get("name") != entry.name:  # two names of one key
+        if value.get("name") != entry.name or value.get("stamp") != _stamp(entry):  # two names of one key
             return None
-        if value.get("stamp") != _stamp(entry):
-            return None
-        return Facts.from_json(value.get("facts"))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return Facts.from_json(value.get("facts"))
 
     def add(self, entry: Entry, facts: Facts) -> None:
         """Notes a sample.
@@ -112,7 +110,7 @@ def _index(path: Path, identity: str) -> dict[int, int]:
             place = file.tell()
             while line := file.readline(_LONGEST_LINE):
                 value = _parsed(line)
-                if isinstance(value, dict) and isinstance(name := value.get("name"), str):  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+                if isinstance(name := value.get("name"), str):
                     places[_key(name)] = place
                 place = file.tell()
     except OSError:
@@ -145,12 +143,13 @@ def _ends_whole(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _parsed(line: bytes) -> Any:
-    """The value of a line; None where a crash cut it, or something else wrote it."""
+def _parsed(line: bytes) -> dict[str, Any]:
+    """The object of a line; an empty one where a crash cut it, or something else wrote it."""
     try:
-        return json.loads(line)
+        value = json.loads(line)
     except (ValueError, RecursionError):
-        return None
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _unwritable(path: Path, error: OSError) -> DataError:

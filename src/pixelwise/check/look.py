@@ -74,7 +74,8 @@ def count_between(mask: npt.NDArray[np.uint8]) -> tuple[int, int]:
         neighbours in their row, or in their column; ignored ones are no ids.
     """
     borders = between = 0
-    for ids in (mask, mask.T):
+    columns: npt.NDArray[np.uint8] = np.swapaxes(mask, 0, 1)
+    for ids in (mask, columns):
         before, middle, behind = ids[:, :-2], ids[:, 1:-1], ids[:, 2:]
         leads = ((before < middle) & (middle < behind) & (behind != 255)) | (
             (before > middle) & (middle > behind) & (before != 255)

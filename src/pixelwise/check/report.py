@@ -106,6 +106,7 @@ class Report:
         notes: Sentences: the format, where the classes come from, the split's rule.
         findings: The gravest first.
         command: What was typed, for the record.
+        made: When, as an ISO date and time with the offset from UTC.
         version: Of pixelwise.
         seconds: That the check took.
     """
@@ -120,6 +121,7 @@ class Report:
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
     command: str
+    made: str
     version: str
     seconds: float
 

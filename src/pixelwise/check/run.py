@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pixelwise.check.asked import Asked
@@ -93,6 +94,7 @@ def check(
         notes=_notes(opened),
         findings=gravest_first(findings),
         command=command,
+        made=datetime.now().astimezone().isoformat(timespec="seconds"),
         version=version,
         seconds=round(time.monotonic() - began, 1),
     )

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
+from pixelwise.check.commands import list_name
 from pixelwise.check.finding import Example, Finding, Severity
 from pixelwise.report.page.markup import NOTHING, Html, element, joined, visible
 from pixelwise.report.page.svg import sign
@@ -122,11 +123,28 @@ def _article(place: int, finding: Finding, thumbnails: Mapping[int, bytes]) -> H
         command(finding.remedy, "Remedy") if finding.remedy else NOTHING,
         _examples(finding, thumbnails),
         _files(finding.examples),
+        _list(finding),
         attributes={
             "class": f"finding {finding.severity.value}",
             "id": name,
             "aria-labelledby": f"{name}-title",
         },
+    )
+
+
+def _list(finding: Finding) -> Html:
+    """Where all the samples are named, for whoever leaves them out."""
+    if not finding.leave_out:
+        return NOTHING
+    count = (
+        "its name stands" if len(finding.leave_out) == 1 else f"all {len(finding.leave_out):,} names stand"
+    )
+    return element(
+        "p",
+        f"For --leave-out {count} in ",
+        element("code", list_name(finding.kind)),
+        " beside this page.",
+        attributes={"class": "quiet"},
     )
 
 

@@ -128,7 +128,11 @@ def _link(target: str, text: str, below: Html) -> Html:
 
 
 def _footer(report: Report) -> Html:
-    facts = (("Version", f"pixelwise {report.version}"), ("Took", duration(report.seconds)))
+    facts = (
+        ("Made", report.made.replace("T", " ")),
+        ("Took", duration(report.seconds)),
+        ("Version", f"pixelwise {report.version}"),
+    )
     pairs = (element("div", element("dt", name), element("dd", value)) for name, value in facts)
     return element(
         "footer",

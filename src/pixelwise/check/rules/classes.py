@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from pixelwise.check.asked import Asked, listed, times
 from pixelwise.check.commands import train_command
-from pixelwise.check.finding import Example, Finding, Severity
+from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.report import ClassRow
 from pixelwise.check.survey import TRAIN, VAL, Survey
 from pixelwise.data.breadths import narrowest
@@ -62,7 +62,7 @@ def missing_classes(survey: Survey, asked: Asked) -> list[Finding]:
                     title=f"{times(len(rows), 'class', 'classes')} {title}: {listed(missing)}",
                     text=text,
                     count=len(rows),
-                    examples=tuple(Example(name=name) for name in missing[:24]),
+                    examples=tuple(Example(name=name) for name in missing[:MOST_EXAMPLES]),
                 )
             )
     return found
@@ -73,7 +73,8 @@ def rare_classes(survey: Survey, asked: Asked) -> list[Finding]:
     names = survey.dataset.classes.names
     pictures = survey.pictures[TRAIN]
     enough = int((survey.sound & (survey.sides == TRAIN)).sum()) >= 10 * _FEW
-    rows = [row for row in np.argsort(pictures, kind="stable") if 0 < pictures[row] < _FEW] if enough else []
+    order: list[int] = np.argsort(pictures, kind="stable").tolist() if enough else []
+    rows = [row for row in order if 0 < pictures[row] < _FEW]
     if not rows:
         return []
     return [
@@ -86,7 +87,7 @@ def rare_classes(survey: Survey, asked: Asked) -> list[Finding]:
             count=len(rows),
             examples=tuple(
                 Example(name=names[row], text=f"in {times(int(pictures[row]), 'training picture')}")
-                for row in rows[:24]
+                for row in rows[:MOST_EXAMPLES]
             ),
         )
     ]

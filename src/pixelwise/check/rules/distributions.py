@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -27,48 +29,60 @@ Floats = npt.NDArray[np.float64]
 
 def outliers(survey: Survey, asked: Asked) -> list[Finding]:
     """Pictures of an unusual size, shape or brightness."""
-    found: list[Finding] = []
-    reader = survey.dataset.reader
-    for kind, title, text, values, room, shown in (
-        (
+    size = _far(np.log2(np.maximum(_pixels(survey), 1)), survey.sound, 1.0)  # twice the pixels is nothing odd
+    shape = _far(np.log2(_aspects(survey)), survey.sound, 0.2)
+    brightness = _far(survey.brightness.astype(np.float64), survey.sound, 10.0)
+
+    def shown_size(index: int) -> str:
+        return size_text(survey.sizes[index].tolist())
+
+    def shown_brightness(index: int) -> str:
+        return f"brightness {survey.brightness[index]:.0f} of 255"
+
+    return [
+        *_finding(
+            survey,
             "odd_size",
             "of an unusual size",
             "Resized to the network's input, their objects are far smaller or larger than all others.",
-            np.log2(np.maximum(_pixels(survey), 1)),
-            1.0,  # twice or half the pixels are nothing unusual
-            lambda index: size_text(survey.sizes[index].tolist()),
+            size,
+            shown_size,
         ),
-        (
+        *_finding(
+            survey,
             "odd_shape",
             "of an unusual shape",
             "Resized to the network's input, their objects are stretched as no others are.",
-            np.log2(_aspects(survey)),
-            0.2,
-            lambda index: size_text(survey.sizes[index].tolist()),
+            shape,
+            shown_size,
         ),
-        (
+        *_finding(
+            survey,
             "odd_brightness",
             "far darker or brighter than all others",
             "Perhaps over- or underexposed, or of another source.",
-            survey.brightness.astype(np.float64),
-            10.0,
-            lambda index: f"brightness {survey.brightness[index]:.0f} of 255",
+            brightness,
+            shown_brightness,
         ),
-    ):
-        far = _far(values, survey.sound, room)
-        if 0 < len(far) <= max(1, _MOST_SHARE * int(survey.sound.sum())):
-            found.append(
-                Finding(
-                    kind=kind,
-                    severity=Severity.SUSPECT,
-                    title=f"{times(len(far), 'picture')} {title}",
-                    text=text,
-                    count=len(far),
-                    examples=examples(reader, far, shown),
-                    leave_out=tuple(far),
-                )
-            )
-    return found
+    ]
+
+
+def _finding(
+    survey: Survey, kind: str, title: str, text: str, far: list[int], shown: Callable[[int], str]
+) -> list[Finding]:
+    if not 0 < len(far) <= max(1, _MOST_SHARE * int(survey.sound.sum())):
+        return []
+    return [
+        Finding(
+            kind=kind,
+            severity=Severity.SUSPECT,
+            title=f"{times(len(far), 'picture')} {title}",
+            text=text,
+            count=len(far),
+            examples=examples(survey.dataset.reader, far, shown),
+            leave_out=tuple(far),
+        )
+    ]
 
 
 def histograms(survey: Survey) -> tuple[Histogram, ...]:
@@ -110,9 +124,9 @@ def _far(values: Floats, sound: npt.NDArray[np.bool_], room: float) -> list[int]
     usual = values[sound]
     if len(usual) < _FEWEST:
         return []
-    low, middle, high = np.percentile(usual, (25, 50, 75))
-    below, above = max(_FAR * (middle - low), room), max(_FAR * (high - middle), room)
-    distance = np.where(values < middle, (middle - values) / below, (values - middle) / above)
+    quarter, middle, three_quarters = (float(part) for part in np.percentile(usual, (25, 50, 75)))
+    below, above = max(_FAR * (middle - quarter), room), max(_FAR * (three_quarters - middle), room)
+    distance = np.maximum((middle - values) / below, (values - middle) / above)
     distance[~sound] = 0.0
     far = np.flatnonzero(distance > 1)
     return far[np.argsort(-distance[far], kind="stable")].tolist()
