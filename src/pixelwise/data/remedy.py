@@ -173,7 +173,7 @@ def _of_ids(values: Sequence[int], unknown: Sequence[int], classes: int | None) 
     """The cases in which the values are ids in a row, or 0 and 255."""
     inside = [value for value in values if value != IGNORE]
     count = classes if classes is not None else len(inside)
-    if set(values) <= {0, IGNORE} and classes in (None, 2):
+    if set(values) <= {0, IGNORE} and (classes is None or (classes == 2 and list(unknown) == [IGNORE])):
         return Proposal(reason="second", pairs=("255=1",))
     if inside == list(range(1, count + 1)):
         return Proposal(reason="shifted", pairs=_range(inside, 0))

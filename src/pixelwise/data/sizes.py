@@ -7,7 +7,6 @@ does not heed the tag saves the mask lying down. Or pictures were made smaller a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -55,14 +54,9 @@ def kind_of(picture: Header, mask: Header) -> Kind:
     return "scaled" if fits else "other"
 
 
-def sizes_differ(entry: Entry, mask: Header | None = None) -> SizesDifferError:
-    """The error for a sample whose mask has not its picture's size.
-
-    Args:
-        entry: Its files.
-        mask: What there is to say of the mask, where its file is no picture.
-    """
-    picture, mask = read_header(entry.image), mask or read_header(entry.labels)
+def sizes_differ(entry: Entry) -> SizesDifferError:
+    """The error for a sample whose mask file has not its picture's size."""
+    picture, mask = read_header(entry.image), read_header(entry.labels)
     kind = kind_of(picture, mask)
     text = (
         f"{entry.image} is {size_text(picture.size)} but its mask {entry.labels} is {size_text(mask.size)}; "
@@ -93,8 +87,3 @@ def fit_mask(raw: RawMask, error: SizesDifferError) -> RawMask:
     if error.kind == "scaled":
         return resize_mask(raw, error.picture.size)
     raise error
-
-
-def header_of_map(path: Path, size: tuple[int, int]) -> Header:
-    """What a label map that is no picture would say of itself."""
-    return Header(size, 1, path.suffix.lstrip(".").upper(), "")

@@ -107,6 +107,11 @@ def test_label_maps(context: Path, save) -> None:
     matlab.savemat(context / "trainval" / "2010_000003.mat", {"LabelMap": labels.T})
     with pytest.raises(DataError, match="is 1x4 but its picture"):
         dataset.reader[0]
+    # Drawn on the picture as it is stored, before a tag turned it to the right.
+    save("ctx/JPEGImages/2010_000003.jpg", PICTURE, orientation=6)
+    matlab.savemat(context / "trainval" / "2010_000003.mat", {"LabelMap": labels})
+    fitted = open_dataset(context, DataConfig(fit_masks=True)).reader[0].mask
+    assert fitted.tolist() == [[255], [0], [1], [255]]
 
 
 def mat(**variables: object) -> bytes:

@@ -28,15 +28,15 @@ from pixelwise.data.formats.pascal_context_maps import LABELS, read_label_map
 from pixelwise.data.formats.published import published, refuse_other_names, rows
 from pixelwise.data.formats.voc import flat_masks
 from pixelwise.data.found_classes import CLASSES_FILE
-from pixelwise.data.io import RawMask, read_header, read_mask_values
+from pixelwise.data.io import Header, RawMask, read_header, read_mask_values
 from pixelwise.data.listing import leave_labels_out, list_files, subfolders
 from pixelwise.data.lists import split_by_lists
 from pixelwise.data.mapping import LabelTable, count_values, parse_map
 from pixelwise.data.reader import LabelledPictures, MaskFiles
-from pixelwise.data.sizes import header_of_map, sizes_differ
+from pixelwise.data.sizes import SizesDifferError
 from pixelwise.drawing import IGNORE, Colour, voc_colour
 from pixelwise.errors import DataError
-from pixelwise.types import Classes
+from pixelwise.types import Classes, size_text
 
 FORMAT = "pascal_context"
 _MASKS = ("SegmentationClassContext", "trainval")
@@ -92,7 +92,12 @@ class ContextLabels:
             return MaskFiles().raw(index, entry, size)
         labels = read_label_map(entry.labels)
         if labels.shape != tuple(size):
-            raise sizes_differ(entry, header_of_map(entry.labels, labels.shape))
+            said = Header(labels.shape, 1, "MAT", "")
+            raise SizesDifferError(
+                f"{entry.labels} is {size_text(labels.shape)} but its picture {entry.image} is "
+                f"{size_text(size)}; pair the right files",
+                *(read_header(entry.image), said),
+            )
         return np.take(_of_459(), labels)
 
 
