@@ -82,5 +82,7 @@ class Check:
         if self.json:
             print_json(report.to_json())
         else:
-            Console(highlight=False, soft_wrap=True).print(verdict(report, self.out / PAGE))
+            console = Console(highlight=False, soft_wrap=True)
+            for line in verdict(report, self.out / PAGE):
+                console.print(line)
         return 0 if report.sound else 1

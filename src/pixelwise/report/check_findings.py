@@ -136,12 +136,11 @@ def _list(finding: Finding) -> Html:
     """Where all the samples are named, for whoever leaves them out."""
     if not finding.leave_out:
         return NOTHING
-    count = (
-        "its name stands" if len(finding.leave_out) == 1 else f"all {len(finding.leave_out):,} names stand"
-    )
+    count = len(finding.leave_out)
+    names = "its name stands" if count == 1 else f"all {count:,} names stand"
     return element(
         "p",
-        f"For --leave-out {count} in ",
+        f"For --leave-out {names} in ",
         element("code", list_name(finding.kind)),
         " beside this page.",
         attributes={"class": "quiet"},

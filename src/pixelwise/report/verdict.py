@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from pixelwise.check.finding import Finding, Severity
@@ -21,29 +20,29 @@ _FEW = 3
 """Examples that are named; the page has more."""
 
 
-def verdict(report: Report, page: Path) -> RenderableType:
-    """Every finding with its remedy and first examples, and the verdict below.
+def verdict(report: Report, page: Path) -> Iterator[Text]:
+    """Line by line: every finding with its remedy and first examples, and the verdict at the end.
+
+    Lines are to be printed as they are: a command that was cut or wrapped could not be copied.
 
     Args:
         report: What was found.
         page: Where the whole report is.
     """
-    style = "bold green" if report.sound else "bold red"
-    return Group(
-        *(_finding(finding) for finding in report.findings),
-        Text(report.verdict, style=style),
-        Text(f"report  {page}", style="dim"),
-    )
+    for finding in report.findings:
+        yield from _finding(finding)
+        yield Text()
+    yield Text(report.verdict, style="bold green" if report.sound else "bold red")
+    yield Text(f"report  {page}", style="dim")
 
 
-def _finding(finding: Finding) -> RenderableType:
-    head = Text.assemble((finding.severity.value, _STYLES[finding.severity]), "  ", finding.title)
-    body: list[RenderableType] = [Text(finding.text)] if finding.severity is not Severity.NOTE else []
-    shown = finding.examples[:_FEW]
-    for example in shown:
-        body.append(Text(f"{example.name}  {example.text}".rstrip(), style="dim"))
-    if len(finding.examples) > _FEW:
-        body.append(Text("…", style="dim"))
+def _finding(finding: Finding) -> Iterator[Text]:
+    yield Text.assemble((finding.severity.value, _STYLES[finding.severity]), "  ", finding.title)
+    if finding.severity is not Severity.NOTE:
+        yield Text(f"  {finding.text}")
+    for example in finding.examples[:_FEW]:
+        yield Text(f"  {example.name}  {example.text}".rstrip(), style="dim")
+    if finding.count > len(finding.examples[:_FEW]) > 0:
+        yield Text(f"  … {finding.count:,} in all", style="dim")
     if finding.remedy:
-        body.append(Text.assemble("$ ", (finding.remedy, "bold")))
-    return Group(head, *(Padding(part, (0, 0, 0, 2)) for part in body), Text())
+        yield Text.assemble("  $ ", (finding.remedy, "bold"))

@@ -13,11 +13,18 @@ from pixelwise.check.rules.classes import imbalance, missing_classes, rare_class
 from pixelwise.check.rules.contents import blank_pictures, empty_masks, hardly_labelled, one_class
 from pixelwise.check.rules.distributions import outliers
 from pixelwise.check.rules.files import broken_files, lonely_files, other_faults, other_sizes
+from pixelwise.check.rules.misfits import misfits
 from pixelwise.check.rules.objects import small_objects
 from pixelwise.check.rules.values import smoothed, unknown_values
 from pixelwise.check.survey import Survey
 
 Rule = Callable[[Survey, Asked], list[Finding]]
+
+
+def _misfits(survey: Survey, asked: Asked) -> list[Finding]:
+    sizes = [(int(height), int(width)) for height, width in survey.sizes.tolist()]
+    return misfits(survey.fits, survey.dataset.reader.entries.names, sizes=sizes)
+
 
 RULES: tuple[Rule, ...] = (
     broken_files,
@@ -29,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     lonely_files,
     empty_masks,
     blank_pictures,
+    _misfits,
     rare_classes,
     small_objects,
     one_class,

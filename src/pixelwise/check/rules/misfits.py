@@ -167,9 +167,7 @@ class _Table:
         expected = np.exp(usual) * np.sqrt(self.border)
         short = expected - self.here
         doubted = (
-            (short >= _CLEAR)
-            & (self.here < _CERTAIN)
-            & (self.here < expected * math.exp(-_STRAY * spread))
+            (short >= _CLEAR) & (self.here < _CERTAIN) & (self.here < expected * math.exp(-_STRAY * spread))
         )
         return np.where(doubted, short, 0.0)
 
@@ -177,15 +175,15 @@ class _Table:
 def _same_faults(suspects: Sequence[_Suspect], fits: Sequence[Fit | None]) -> list[list[_Suspect]]:
     """The suspects by what is wrong with them; of the moved ones, those that agree with the median."""
     groups = [[suspect for suspect in suspects if suspect.way == way] for way in _WAYS]
-    moved = [(suspect, fit) for suspect in suspects if suspect.way == "moved" and (fit := fits[suspect.index])]
+    moved = [
+        (suspect, fit) for suspect in suspects if suspect.way == "moved" and (fit := fits[suspect.index])
+    ]
     if moved:
-        down, right = (float(np.median([getattr(fit, name) for _, fit in moved])) for name in ("down", "right"))
+        down, right = (
+            float(np.median([getattr(fit, name) for _, fit in moved])) for name in ("down", "right")
+        )
         groups.append(
-            [
-                suspect
-                for suspect, fit in moved
-                if max(abs(fit.down - down), abs(fit.right - right)) <= _AGREE
-            ]
+            [suspect for suspect, fit in moved if max(abs(fit.down - down), abs(fit.right - right)) <= _AGREE]
         )
     return groups
 
@@ -219,7 +217,10 @@ class _Teller:
         height, width = (100.0, 100.0) if self.sizes is None else self.sizes[index]
         unit = "%" if self.sizes is None else " pixels"
         parts: list[str] = []
-        for cells, side, ahead, back in ((fit.right, width, "right", "left"), (fit.down, height, "down", "up")):
+        for cells, side, ahead, back in (
+            (fit.right, width, "right", "left"),
+            (fit.down, height, "down", "up"),
+        ):
             steps = round(abs(cells) * side / CELLS)
             if steps:
                 parts.append(f"{steps}{unit} {ahead if cells > 0 else back}")
