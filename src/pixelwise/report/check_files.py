@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pixelwise.check.commands import list_name
 from pixelwise.check.finding import Example
 from pixelwise.check.report import Report
+from pixelwise.check.rules.files import LONELY_LABELS
 from pixelwise.data.ahead import in_order
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.io import picture_size, read_mask_values, read_picture_at
@@ -47,9 +48,9 @@ def write_report(
     wanted = list(_wanted(report))
     reader = dataset.reader if dataset is not None else None
 
-    def draw(item: tuple[tuple[int, int], Example]) -> tuple[tuple[int, int], bytes | None]:
-        place, example = item
-        return place, _drawn(reader, example)
+    def draw(place: tuple[int, int]) -> tuple[tuple[int, int], bytes | None]:
+        finding = report.findings[place[0]]
+        return place, _drawn(reader, finding.examples[place[1]], only_labels=finding.kind == LONELY_LABELS)
 
     for done, (place, picture) in enumerate(in_order(draw, wanted, workers=workers), start=1):
         if picture is not None:
@@ -66,14 +67,14 @@ def write_report(
     write_whole(folder / PAGE, check_page(report, thumbnails).encode())
 
 
-def _wanted(report: Report) -> Iterator[tuple[tuple[int, int], Example]]:
+def _wanted(report: Report) -> Iterator[tuple[int, int]]:
     for number, finding in enumerate(report.findings):
         for place, example in enumerate(finding.examples[:_SHOWN]):
             if example.index is not None or example.files:
-                yield (number, place), example
+                yield number, place
 
 
-def _drawn(reader: Reader | None, example: Example) -> bytes | None:
+def _drawn(reader: Reader | None, example: Example, *, only_labels: bool) -> bytes | None:
     """The sample as it is seen; else what can be seen of its files; None where that is nothing."""
     if reader is not None and example.index is not None:
         try:
@@ -85,8 +86,8 @@ def _drawn(reader: Reader | None, example: Example) -> bytes | None:
             pass  # a sample that cannot be used; perhaps its files can be shown
     if not example.files:
         return None
-    first, *others = example.files
-    image = _picture(first)
+    first, *others = (None, *example.files) if only_labels else example.files
+    image = None if first is None else _picture(first)
     for path in others:
         with contextlib.suppress(DataError):
             return raw_thumbnail(read_mask_values(path), image=image)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from pixelwise.check.asked import Asked, examples, times
 from pixelwise.check.commands import train_command
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.survey import Survey
+
+LONELY_LABELS = "missing_pictures"
 
 
 def broken_files(survey: Survey, asked: Asked) -> list[Finding]:
@@ -93,7 +96,7 @@ def lonely_files(survey: Survey, asked: Asked) -> list[Finding]:
     unpaired = survey.dataset.reader.unpaired
     found: list[Finding] = []
     for paths, kind, noun, other in (
-        (unpaired.labels, "missing_pictures", "label file", "picture"),
+        (unpaired.labels, LONELY_LABELS, "label file", "picture"),
         (unpaired.pictures, "missing_labels", "picture", "label file"),
     ):
         if paths:
@@ -105,10 +108,16 @@ def lonely_files(survey: Survey, asked: Asked) -> list[Finding]:
                     text="They are left out. If that is not what you want, put the other files where their "
                     "names say.",
                     count=len(paths),
-                    examples=tuple(Example(name=str(path), files=(path,)) for path in paths[:MOST_EXAMPLES]),
+                    examples=tuple(_lonely(survey, path) for path in paths[:MOST_EXAMPLES]),
                 )
             )
     return found
+
+
+def _lonely(survey: Survey, path: Path) -> Example:
+    root = survey.dataset.reader.root
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    return Example(name=name, files=(path,))
 
 
 def _faulty(survey: Survey, kind: str) -> tuple[Example, ...]:

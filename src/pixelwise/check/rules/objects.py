@@ -44,8 +44,8 @@ def small_objects(survey: Survey, asked: Asked) -> list[Finding]:
             title=f"{times(len(lost), 'class', 'classes')} with objects too small for {grid}: "
             f"{listed(name for _, name in lost)}",
             text=f"A tenth of their pixels or more lie in objects narrower than {_KEPT:g} cells of the grid "
-            "at which the network would answer. A larger input or a finer output keeps them; `ceiling` says "
-            "what each costs in mIoU.",
+            "at which the network would answer. A larger input or a finer output keeps them; the "
+            "command says what each costs in mIoU.",
             count=len(lost),
             remedy=command("ceiling", asked.root, asked.config),
             examples=tuple(
