@@ -73,5 +73,12 @@ def test_sizes_are_told_as_flags() -> None:
     assert "choose an input of that size (--size 320 480) and a network that answers at stride 4 or" in said
 
 
+def test_no_flag_squashes_a_picture_whose_aspect_is_to_be_kept() -> None:
+    boxed = at(Grid(stride=1, size=(320, 320), policy="letterbox"), 100, level(0.99, 0.85, 0.92))
+    said = recommend((boxed,), NAMES[:3])
+    assert "an input of that size (with the aspect kept) and a network that answers at stride 1 (" in said
+    assert "--size" not in said
+
+
 def test_nothing_labelled() -> None:
     assert "no labelled pixel" in recommend((at(Grid(stride=2), 4, level(None, None)),), NAMES[:2])

@@ -111,13 +111,13 @@ def assert_as_slowly(mask: Mask, grid: Grid, taken: tuple[int, int], at_once: in
         assert (found.missed[0, number].tolist(), found.added[0, number].tolist()) == wanted, method
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(deadline=None, derandomize=True, max_examples=40)
 @given(masks(), st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 16, 32]), st.sampled_from([1, 60, 1 << 25]))
 def test_strides_as_the_definition_has_them(mask: Mask, stride: int, at_once: int) -> None:
     assert_as_slowly(mask, Grid(stride=stride), (mask.shape[0], mask.shape[1]), at_once)
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(deadline=None, derandomize=True, max_examples=40)
 @given(
     masks(),
     st.tuples(st.integers(1, 24), st.integers(1, 24)),

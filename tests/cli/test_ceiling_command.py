@@ -122,7 +122,7 @@ def begin(data: Path, out: Path, *flags: str) -> subprocess.Popen[str]:
     program = (
         "import sys, time; from pixelwise.ceiling import count; from pixelwise.cli import main; "
         "count.SECONDS, tally = 0.0, count.tally; "
-        "count.tally = lambda *a, **k: (time.sleep(0.03), tally(*a, **k))[1]; "
+        "count.tally = lambda *a, **k: (time.sleep(0.02), tally(*a, **k))[1]; "
         "sys.exit(main(sys.argv[1:]))"
     )
     words = ["ceiling", str(data), "--out", str(out), "--split", "all", "--workers", "1", *flags]
@@ -145,30 +145,30 @@ def wait_for(state: Path, count: int, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is for POSIX systems")
 def test_killed_interrupted_and_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = draw_folder(tmp_path / "data", pictures=60)
+    data = draw_folder(tmp_path / "data", pictures=40)
     out, state = tmp_path / "out", tmp_path / "out" / "ceiling.state.json"
     process = begin(data, out)
     wait_for(state, 5, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     killed_at = done_of(state)
-    assert 5 <= killed_at < 60
+    assert 5 <= killed_at < 40
 
     process = begin(data, out, "--resume")
     wait_for(state, killed_at + 3, process)
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=60)
     assert process.returncode == 130, complaint
-    assert f"going on after {killed_at} of 60 pictures" in complaint
+    assert f"going on after {killed_at} of 40 pictures" in complaint
     assert "Go on with the same command and --resume" in complaint
     stopped_at = done_of(state)
-    assert killed_at + 3 <= stopped_at < 60
-    assert f"stopped after {stopped_at} of 60 pictures" in complaint
+    assert killed_at + 3 <= stopped_at < 40
+    assert f"stopped after {stopped_at} of 40 pictures" in complaint
     assert not (out / "ceiling.json").exists()
 
     code, said, notes = run(capsys, data, "--out", out, "--split", "all", "--resume", "--json")
     assert code == 0
-    assert f"going on after {stopped_at} of 60 pictures" in notes
+    assert f"going on after {stopped_at} of 40 pictures" in notes
     code, fresh, _ = run(capsys, data, "--out", tmp_path / "fresh", "--split", "all", "--json")
     assert json.loads(said) == json.loads(fresh)
     counts = [json.loads((folder / state.name).read_text()) for folder in (out, tmp_path / "fresh")]

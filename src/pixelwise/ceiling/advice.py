@@ -84,9 +84,9 @@ def _choose(grid: Grid) -> str:
     named = ", ".join(networks[:_NAMED]) + (", …" if len(networks) > _NAMED else "")
     if grid.size is None:
         return f"choose a network that answers at {grid.name} or finer ({named}), or a larger input"
-    size = f"{grid.size[0]} {grid.size[1]}"
+    how = f"--size {grid.size[0]} {grid.size[1]}" if grid.policy == "resize" else "with the aspect kept"
     return (
-        f"choose an input of that size (--size {size}) and a network that answers at stride {grid.stride} "
+        f"choose an input of that size ({how}) and a network that answers at stride {grid.stride} "
         f"{'or finer ' if grid.stride > 1 else ''}({named})"
     )
 

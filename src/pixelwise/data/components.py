@@ -1,7 +1,7 @@
 """The connected pieces of a label map, exactly: their class, area and boundary. NumPy only.
 
 A map becomes runs of equal pixels in a row; runs that touch in neighbouring rows are joined by union-find,
-all at once instead of one by one. Knows ids only, neither classes nor files.
+all at once (`join`). Knows ids only, neither classes nor files.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from pixelwise.data.join import join
 
 _Ids = npt.NDArray[np.int64]
 _Runs = npt.NDArray[np.int32 | np.int64]
@@ -64,7 +66,7 @@ def connected_components(mask: npt.NDArray[np.uint8]) -> Components:
     runs -= 1
     firsts = np.flatnonzero(starts.ravel())
     lengths = np.diff(firsts, append=height * width)
-    roots = _join(len(firsts), *_touching(mask, runs, starts))
+    roots = join(len(firsts), *_touching(mask, runs, starts))
     # The root of a piece is its first run, so numbering the roots in order numbers pieces by first pixel.
     is_root = roots == np.arange(len(roots))
     pieces = (np.cumsum(is_root) - 1)[roots]
@@ -93,25 +95,3 @@ def _touching(mask: npt.NDArray[np.uint8], runs: _Runs, starts: npt.NDArray[np.b
         np.concatenate((upper[straight], upper[:, :-1][right], upper[:, 1:][left])),
         np.concatenate((lower[straight], lower[:, 1:][right], lower[:, :-1][left])),
     )
-
-
-def _join(count: int, a: _Runs, b: _Runs) -> _Ids:
-    """The smallest member of each of `count` nodes' set, when the nodes `a[i]` and `b[i]` are joined.
-
-    Union-find for all pairs at once: every root that is joined to a smaller one is hung below the smallest of
-    them, then all paths are shortened; what still differs goes into the next round. A root only ever moves
-    below a smaller one, so there is no circle, and each round joins at least one pair for good.
-    """
-    parents = np.arange(count, dtype=np.int64)
-    while len(a):
-        low, high = np.minimum(a, b), np.maximum(a, b)
-        np.minimum.at(parents, high, low)
-        while True:
-            shorter = parents[parents]
-            if np.array_equal(shorter, parents):
-                break
-            parents = shorter
-        a, b = parents[a], parents[b]
-        different = a != b
-        a, b = a[different], b[different]
-    return parents

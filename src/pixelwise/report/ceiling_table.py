@@ -16,7 +16,13 @@ from pixelwise.ceiling.result import MEANING
 def ceiling_table(ceiling: Ceiling) -> RenderableType:
     """IoU of each class in percent by the first method, mIoU by all of them, and what that means."""
     methods = ceiling.methods
-    table = Table(box=box.SIMPLE_HEAD, title=f"best IoU, {methods[0]}", title_justify="left", title_style="")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"best IoU, {methods[0]}",
+        title_justify="left",
+        title_style="",
+        padding=(0, 0, 0, 1),
+    )
     table.add_column("class", no_wrap=True, overflow="ellipsis", min_width=8)
     table.add_column("share of\npixels", justify="right", no_wrap=True)
     for item in ceiling.grids:
