@@ -30,9 +30,7 @@ ROUNDS = 3
 
 def main() -> None:
     """Measures and writes the result."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="a labelled data set")
     parser.add_argument("--flags", default="", help="of the data set, e.g. '--val-last 195'")
     parser.add_argument("--many", type=int, default=0, help="pictures to draw")
