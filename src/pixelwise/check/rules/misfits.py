@@ -1,9 +1,9 @@
 """Masks that likely don't fit their pictures: swapped, mirrored, turned, moved, or of another scale.
 
-How well a right mask fits differs from set to set, for fur has soft edges and cars have hard ones, and grows with
-the root of the length of its borders. So the set says what is to be expected of a mask with so much border, and
-how far masks stray from that; only who falls far short of both that and chance is a suspect. One that fits much
-better mirrored, turned or moved needs no comparison: it is its own.
+How well a right mask fits differs from set to set, for fur has soft edges and cars have hard ones, and grows
+with the root of the length of its borders. So the set says what is to be expected of a mask with so much
+border, and how far masks stray from that; only one that falls far short of both that and chance is a suspect.
+One that fits much better mirrored, turned or moved needs no comparison with others.
 
 Where many masks are wrong in the same way, that is one finding about the set, and they are no suspects.
 Sees the numbers of `fit` alone: no picture, no mask.
@@ -25,10 +25,13 @@ _FEWEST = 12
 """Fits that must be known before the set says anything of one mask, or of itself."""
 
 _CLEAR = 4.0
-"""Differences of fits, in standard deviations of chance, from which on they are believed."""
+"""Differences of a mask's own fits, in standard deviations of chance, from which on they are believed."""
+
+_SHORT = 8.0
+"""By so much a mask must fall short of what is expected of it: little border is no ground to judge."""
 
 _CERTAIN = 6.0
-"""Chance and like positions of objects give 5 at most; a mask that fits so well is not wrong without a better."""
+"""Chance and like places of objects give 5 or so; one that fits better is right, or fits elsewhere."""
 
 _NARROWEST = 0.15
 """The least relative spread of fits that is believed of a set, as a logarithm."""
@@ -129,13 +132,13 @@ class _Table:
     def of(fits: Sequence[Fit]) -> _Table:
         def column(*names: str) -> Numbers:
             rows = [[float(getattr(fit, name)) for name in names] for fit in fits]
-            return np.array(rows, np.float64).reshape(len(fits), len(names))
+            return np.reshape(np.array(rows, np.float64), (len(fits), len(names)))
 
         return _Table(
             here=column("here")[:, 0],
             border=column("border")[:, 0],
             moved=column("moved")[:, 0],
-            distance=np.hypot(*column("down", "right").T),
+            distance=np.hypot(column("down")[:, 0], column("right")[:, 0]),
             turned=column(*_WAYS),
         )
 
@@ -158,7 +161,7 @@ class _Table:
         return sorted(found, key=lambda item: (-item[2], item[0]))
 
     def _shortfall(self) -> Numbers:
-        """By how much each mask fits worse than is to be expected of it; 0 where that is no cause for doubt."""
+        """By how much each mask falls short of what is to be expected of it; 0 where there is no doubt."""
         if self.here.size < _FEWEST:
             return np.zeros_like(self.here)
         strength = np.log(np.maximum(self.here, 0.5) / np.sqrt(self.border))
@@ -167,7 +170,7 @@ class _Table:
         expected = np.exp(usual) * np.sqrt(self.border)
         short = expected - self.here
         doubted = (
-            (short >= _CLEAR) & (self.here < _CERTAIN) & (self.here < expected * math.exp(-_STRAY * spread))
+            (short >= _SHORT) & (self.here < _CERTAIN) & (self.here < expected * math.exp(-_STRAY * spread))
         )
         return np.where(doubted, short, 0.0)
 
@@ -206,7 +209,7 @@ class _Teller:
         if suspect.way == "moved":
             return f"fits better when moved {self.move(suspect.index)}"
         if suspect.way:
-            return f"fits better when {_WAYS[suspect.way][0]}".replace("when with", "with")
+            return f"fits better {_WAYS[suspect.way][0]}"
         return "its borders follow no edges of the picture"
 
     def move(self, index: int) -> str:
@@ -215,7 +218,6 @@ class _Teller:
         if fit is None:
             return ""
         height, width = (100.0, 100.0) if self.sizes is None else self.sizes[index]
-        unit = "%" if self.sizes is None else " pixels"
         parts: list[str] = []
         for cells, side, ahead, back in (
             (fit.right, width, "right", "left"),
@@ -223,8 +225,9 @@ class _Teller:
         ):
             steps = round(abs(cells) * side / CELLS)
             if steps:
+                unit = "%" if self.sizes is None else " pixel" if steps == 1 else " pixels"
                 parts.append(f"{steps}{unit} {ahead if cells > 0 else back}")
-        return " and ".join(parts)
+        return " and ".join(parts) or "by less than a pixel"
 
 
 def _of_masks(suspects: Sequence[_Suspect], known: int, teller: _Teller) -> Finding:
@@ -263,13 +266,13 @@ def _of_the_set(group: Sequence[_Suspect], known: int, teller: _Teller) -> Findi
 
 
 def _by_chance(table: _Table, teller: _Teller, known: Sequence[int]) -> Finding:
-    worst = [known[row] for row in np.argsort(table.here, kind="stable").tolist()]
+    worst = sorted(range(len(known)), key=lambda row: float(table.here[row]))
     return Finding(
         kind="misfit_all",
         severity=Severity.WARNING,
         title=f"the borders of {len(known):,} masks follow the edges of their pictures no better than chance",
-        text="Perhaps masks and pictures are paired in different orders. Or the classes have no visible borders, "
-        "as in pictures full of noise; then this means nothing.",
+        text="Perhaps masks and pictures are paired in different orders, or the masks are of another scale. "
+        "Or the classes have no visible borders, as in pictures full of noise; then this means nothing.",
         count=len(known),
-        examples=teller.examples([_Suspect(index, "", 0.0) for index in worst]),
+        examples=teller.examples([_Suspect(known[row], "", 0.0) for row in worst]),
     )
