@@ -56,7 +56,7 @@ def find_mixed(axes: Axes, parts: Sequence[Part], rows: tuple[int, int]) -> Mixe
     there = areas != 0
     there = there[:, :-1] | there[:, 1:]
     there = there[:, :, :-1] | there[:, :, 1:]
-    many = np.add.reduce(there, axis=0, dtype=np.uint8)
+    many = np.sum(there, axis=0, dtype=np.uint8)
     there &= many > 1
     # Class by class, and in each place by place.
     number, places = np.divmod(np.flatnonzero(there), many.size)
