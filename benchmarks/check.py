@@ -3,8 +3,8 @@
     python benchmarks/check.py --data ../shared/data/camvid [--many 100000]
 
 Each command is a process of its own, from start to exit, as a user runs it; the page and its thumbnails are
-in the time of `check`. `--many` draws as many small pictures, all different, into a temporary folder, and says
-how much memory the process had at most, beside that for a hundredth of them.
+in the time of `check`. `--many` draws as many small pictures, all different, into a temporary folder, and
+says how much memory the process had at most, beside that for a hundredth of them.
 """
 
 from __future__ import annotations
