@@ -49,63 +49,42 @@ def find_mixed(axes: Axes, parts: Sequence[Part], rows: tuple[int, int]) -> Mixe
 
     Args:
         axes: Of the mask.
-        parts: Of all cells beside these places.
+        parts: Of all cells beside these places and no others, at least one.
         rows: First and end.
     """
-    width = axes[1].cells + 1
-    many = np.zeros((rows[1] - rows[0], width), np.uint8)
-    around = [_around(part, axes, rows) for part in parts]
-    for item in around:
-        many[item.window] += item.there
-    several = many > 1
-    places: list[Places] = []
-    corners: list[npt.NDArray[Any]] = []
-    for item in around:
-        inside = np.flatnonzero(item.there & several[item.window])  # faster than places by two numbers
-        y, x = np.divmod(inside, item.there.shape[1])
-        places.append((y + item.window[0].start) * width + (x + item.window[1].start))
-        flat, across = item.framed.ravel(), item.framed.shape[1]
-        corner = y * across + x
-        corners.append(np.stack([flat[corner + step] for step in (0, 1, across, across + 1)]))
-    labels = np.repeat([part.label for part in parts], [len(some) for some in places])
-    return _in_rounds(many.ravel(), np.concatenate(places), labels, np.concatenate(corners, axis=1))
-
-
-@dataclass(frozen=True, eq=False)
-class _Around:
-    """A part and the places beside its cells.
-
-    Attributes:
-        window: Rows and columns of these places, from the first wanted row on.
-        framed: Areas with a cell around.
-        there: Which places have the class.
-    """
-
-    window: tuple[slice, slice]
-    framed: npt.NDArray[Any]
-    there: npt.NDArray[np.bool_]
-
-
-def _around(part: Part, axes: Axes, rows: tuple[int, int]) -> _Around:
-    """The cell around is zero, but at the picture's edge it repeats the last one: there is nothing beyond."""
-    height, width = part.areas.shape
-    framed = np.zeros((height + 2, width + 2), part.areas.dtype)
-    framed[1:-1, 1:-1] = part.areas
-    if part.top == 0:
-        framed[0] = framed[1]
-    if part.top + height == axes[0].cells:
-        framed[-1] = framed[-2]
-    if part.left == 0:
-        framed[:, 0] = framed[:, 1]
-    if part.left + width == axes[1].cells:
-        framed[:, -1] = framed[:, -2]
-    first, end = max(part.top, rows[0]), min(part.top + height + 1, rows[1])
-    framed = framed[first - part.top : end - part.top + 1]
-    there = framed != 0
-    there = there[:-1] | there[1:]
+    areas = _side_by_side(axes, parts, rows)
+    there = areas != 0
     there = there[:, :-1] | there[:, 1:]
-    window = slice(first - rows[0], end - rows[0]), slice(part.left, part.left + width + 1)
-    return _Around(window, framed, there)
+    there = there[:, :, :-1] | there[:, :, 1:]
+    many = np.sum(there, axis=0, dtype=np.uint8)
+    there &= many > 1
+    # Class by class, and in each place by place.
+    number, places = np.divmod(np.flatnonzero(there), many.size)
+    y, x = np.divmod(places, many.shape[1])
+    flat, width = areas.ravel(), areas.shape[2]
+    upper_left = (number * areas.shape[1] + y) * width + x
+    corners = np.stack([flat[upper_left + step] for step in (0, 1, width, width + 1)])
+    labels = np.array([part.label for part in parts])[number]
+    return _in_rounds(many.ravel(), places, labels, corners)
+
+
+def _side_by_side(axes: Axes, parts: Sequence[Part], rows: tuple[int, int]) -> npt.NDArray[Any]:
+    """`(classes, rows + 1, cells + 2)`: the areas in the cells above and below these places, with a frame.
+
+    A cell beyond the picture's edge repeats the last one: there is nothing to interpolate with.
+    """
+    areas = np.zeros((len(parts), rows[1] - rows[0] + 1, axes[1].cells + 2), parts[0].areas.dtype)
+    for own, part in zip(areas, parts, strict=True):
+        height, width = part.areas.shape
+        top, left = part.top - rows[0] + 1, part.left + 1
+        own[top : top + height, left : left + width] = part.areas
+    if rows[0] == 0:
+        areas[:, 0] = areas[:, 1]
+    if rows[1] > axes[0].cells:
+        areas[:, -1] = areas[:, -2]
+    areas[:, :, 0] = areas[:, :, 1]
+    areas[:, :, -1] = areas[:, :, -2]
+    return areas
 
 
 def _in_rounds(

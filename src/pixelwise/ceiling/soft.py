@@ -36,7 +36,7 @@ def add_soft(
         errors: Counted into.
         truth: `(H + 1, W + 1) uint8`: the mask, with a row below and a column right of 255.
         axes: Of the mask.
-        parts: Of all cells beside these places.
+        parts: Of all cells beside these places and no others.
         rows: First and end of the places: place `d` lies between the cells `d - 1` and `d`.
     """
     if len(parts) < 2:
@@ -64,7 +64,7 @@ def add_soft(
                 corners, axes, distances[0][y[:count]], distances[1][x[:count]], _codes(item, some)
             )
             np.maximum(best[:count], scores, out=best[:count])
-        labels = (255 - (best & 255)).astype(np.uint8)
+        labels = (~best).astype(np.uint8)  # its low byte is 255 less the code
         pixels = (down.pixels[y] * truth.shape[1])[:, :, None] + along.pixels[x][:, None, :]
         errors.add(flat_truth[pixels], labels)
 

@@ -62,7 +62,8 @@ def open_as_found(root: Path, config: DataConfig) -> Opened:
             _try_masks(dataset)
         except MendableError as error:
             better = changed(config, error.changes)
-            findings.append(_finding(error, root, better))
+            if "skip_broken" not in error.changes:  # the pass names every broken file
+                findings.append(_finding(error, root, better))
             if better == config:  # what it proposes is set already, and does not help
                 return Opened(None, config, tuple(findings))
             config = better
@@ -102,8 +103,9 @@ def _try_masks(dataset: Dataset) -> None:
 
 
 def _finding(error: MendableError, root: Path, better: DataConfig) -> Finding:
+    kinds = {"skip_unpaired": "unpaired", "map": "values", "snap": "values", "fit_masks": "scaled"}
     return Finding(
-        kind="unpaired" if "skip_unpaired" in error.changes else "values",
+        kind=next((kinds[name] for name in error.changes if name in kinds), "layout"),
         severity=Severity.ERROR,
         title=str(error),
         text="The rest of this report is as if that were set.",

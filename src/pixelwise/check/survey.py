@@ -53,6 +53,7 @@ class Survey:
         masks: `(n,) uint64` digests of the masks.
         likenesses: What each picture looks like; None where it cannot be used.
         fits: How each mask lies on its picture; None where nothing can be said.
+        present: `(n, K) bool` whether the mask has the class.
         pixels: `(3, 256) int64` pixels of each train id, by side.
         pictures: `(3, K) int64` pictures that have the class, by side.
         beside: `(K,) int64` labelled pixels of the training pictures that have the class.
@@ -79,6 +80,7 @@ class Survey:
         self.masks = np.zeros(count, np.uint64)
         self.likenesses: list[Likeness | None] = [None] * count
         self.fits: list[Fit | None] = [None] * count
+        self.present = np.zeros((count, classes), np.bool_)
         self.pixels = np.zeros((3, 256), np.int64)
         self.pictures = np.zeros((3, classes), np.int64)
         self.beside = np.zeros(classes, np.int64)
@@ -112,6 +114,7 @@ class Survey:
         for label, count in facts.pixels.items():
             self.pixels[side, label] += count
         for label in there:
+            self.present[index, label] = True
             self.pictures[side, label] += 1
             if side == TRAIN:
                 self.beside[label] += labelled

@@ -16,7 +16,7 @@ def changed(config: DataConfig, changes: Mapping[str, Any]) -> DataConfig:
     """The config with the changes added to it: tuples are appended to, other values are replaced.
 
     What stands in a tuple already is not added again. A pair of `map` takes the place of an earlier one for
-    the same raw value, since the two would contradict each other.
+    the same raw value, since the two would contradict each other; a range gives way only to the same range.
 
     Args:
         config: What there is.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from pixelwise.check.asked import Asked, listed, times
 from pixelwise.check.commands import train_command
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
+from pixelwise.check.redraw import better_seed
 from pixelwise.check.report import ClassRow
 from pixelwise.check.survey import TRAIN, VAL, Survey
 from pixelwise.data.breadths import narrowest
@@ -28,22 +31,25 @@ def missing_classes(survey: Survey, asked: Asked) -> list[Finding]:
     if not train.any():
         return [_nothing_to_train_on(survey)]
     found: list[Finding] = []
+    uneven = val.any() and ((train > 0) != (val > 0)).any()
+    seed = better_seed(survey, asked) if uneven else None
+    redraw = "" if seed is None else train_command(asked.root, replace(asked.config, val_seed=seed))
     for rows, kind, severity, title, text in (
         (
             np.flatnonzero((train == 0) & (val > 0)),
             "unlearnable",
             Severity.ERROR,
             "in validation, but never in training",
-            "It cannot be learnt, and its IoU will be 0. Another draw of the split may mend it (--val-seed), "
-            "else more pictures, --merge or --ignore.",
+            "It cannot be learnt, and its IoU will be 0. Another split may mend it, else more pictures, "
+            "--merge or --ignore.",
         ),
         (
             np.flatnonzero((train > 0) & (val == 0)) if val.any() else np.zeros(0, np.int64),
             "unmeasured",
             Severity.WARNING,
             "in training, but never in validation",
-            "It is left out of every score, so that nobody sees how well it is learnt. Another draw of the "
-            "split may mend it (--val-seed), else a larger validation side (--val-share).",
+            "It is left out of every score, so that nobody sees how well it is learnt. Another split may "
+            "mend it, perhaps with a larger validation side (--val-share).",
         ),
         (
             np.flatnonzero((train == 0) & (val == 0)),
@@ -62,6 +68,7 @@ def missing_classes(survey: Survey, asked: Asked) -> list[Finding]:
                     title=f"{times(len(rows), 'class', 'classes')} {title}: {listed(missing)}",
                     text=text,
                     count=len(rows),
+                    remedy="" if kind == "unused" else redraw,
                     examples=tuple(Example(name=name) for name in missing[:MOST_EXAMPLES]),
                 )
             )

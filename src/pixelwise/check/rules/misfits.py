@@ -1,9 +1,9 @@
 """Masks that likely don't fit their pictures: swapped, mirrored, turned, moved, or of another scale.
 
-How well a right mask fits differs from set to set, for fur has soft edges and cars have hard ones, and grows with
-the root of the length of its borders. So the set says what is to be expected of a mask with so much border, and
-how far masks stray from that; only who falls far short of both that and chance is a suspect. One that fits much
-better mirrored, turned or moved needs no comparison: it is its own.
+How well a right mask fits differs from set to set, for fur has soft edges and cars have hard ones, and grows
+with the root of the length of its borders. So the set says what is to be expected of a mask with so much
+border, and how far masks stray from that; only one that falls far short of both that and chance is a suspect.
+One that fits much better mirrored, turned or moved needs no comparison with others.
 
 Where many masks are wrong in the same way, that is one finding about the set, and they are no suspects.
 Sees the numbers of `fit` alone: no picture, no mask.
@@ -18,17 +18,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
-from pixelwise.check.fit import CELLS, Fit
+from pixelwise.check.finding import Finding
+from pixelwise.check.fit import Fit
+from pixelwise.check.rules.misfit_words import WAYS, Suspect, Teller, by_chance, of_masks, of_the_set
 
 _FEWEST = 12
 """Fits that must be known before the set says anything of one mask, or of itself."""
 
 _CLEAR = 4.0
-"""Differences of fits, in standard deviations of chance, from which on they are believed."""
+"""Differences of a mask's own fits, in standard deviations of chance, from which on they are believed."""
+
+_SHORT = 8.0
+"""By so much a mask must fall short of what is expected of it: little border is no ground to judge."""
 
 _CERTAIN = 6.0
-"""Chance and like positions of objects give 5 at most; a mask that fits so well is not wrong without a better."""
+"""Chance and like places of objects give 5 or so; one that fits better is right, or fits elsewhere."""
 
 _NARROWEST = 0.15
 """The least relative spread of fits that is believed of a set, as a logarithm."""
@@ -48,39 +52,7 @@ _AGREE = 1.5
 _CHANCE = 1.5
 """A mean fit below it is chance: masks in wrong order give up to 1.2, as objects have like places."""
 
-_WAYS = {
-    "left_right": ("mirrored left to right", "are mirrored left to right"),
-    "up_down": ("mirrored upside down", "are mirrored upside down"),
-    "half_turn": ("turned by 180 degrees", "are turned by 180 degrees"),
-    "transposed": ("with rows and columns exchanged", "have rows and columns exchanged"),
-    "quarter_left": ("turned by 90 degrees to the left", "are turned by 90 degrees to the right"),
-    "quarter_right": ("turned by 90 degrees to the right", "are turned by 90 degrees to the left"),
-}
-"""Fields of `Fit`: how the mask would fit, and what is wrong with it."""
-
-_HINT = {
-    "left_right": "Look whether pictures were flipped without their masks.",
-    "up_down": "Look for a tool whose rows run from the bottom up.",
-    "half_turn": "Look whether pictures were turned without their masks, perhaps by their EXIF tag.",
-    "transposed": "Look for a place where x and y are exchanged, e.g. array[x, y].",
-    "quarter_left": "Look whether pictures were turned without their masks, perhaps by their EXIF tag.",
-    "quarter_right": "Look whether pictures were turned without their masks, perhaps by their EXIF tag.",
-}
-
 Numbers = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Suspect:
-    """One mask: its place in the sequence, what was seen, and how clear that is in standard deviations.
-
-    Attributes:
-        way: A field of `Fit`, "moved", or "" where the mask fits nowhere.
-    """
-
-    index: int
-    way: str
-    evidence: float
 
 
 def misfits(
@@ -100,18 +72,19 @@ def misfits(
         raise ValueError(f"{len(fits)} fits need as many names and sizes, got {len(names)}")
     known = [index for index, fit in enumerate(fits) if fit is not None]
     table = _Table.of([fit for fit in fits if fit is not None])
-    suspects = [_Suspect(known[row], way, evidence) for row, way, evidence in table.suspects()]
-    teller = _Teller(fits, names, sizes)
+    suspects = [Suspect(known[row], way, evidence) for row, way, evidence in table.suspects()]
+    teller = Teller(fits, names, sizes)
     found: list[Finding] = []
     for group in _same_faults(suspects, fits):
         if len(known) >= _FEWEST and len(group) >= _SHARE * len(known):
-            found.append(_of_the_set(group, len(known), teller))
+            found.append(of_the_set(group, len(known), teller))
             told = {suspect.index for suspect in group}
             suspects = [suspect for suspect in suspects if suspect.index not in told]
     if not found and len(known) >= _FEWEST and float(table.here.mean()) < _CHANCE:
-        return [_by_chance(table, teller, known)]
+        worst = sorted(range(len(known)), key=lambda row: float(table.here[row]))
+        return [by_chance([known[row] for row in worst], teller)]
     if suspects:
-        found.append(_of_masks(suspects, len(known), teller))
+        found.append(of_masks(suspects, len(known), teller))
     return found
 
 
@@ -123,20 +96,20 @@ class _Table:
     border: Numbers
     moved: Numbers
     distance: Numbers
-    turned: Numbers  # (N, 6), in the order of _WAYS
+    turned: Numbers  # (N, 6), in the order of WAYS
 
     @staticmethod
     def of(fits: Sequence[Fit]) -> _Table:
         def column(*names: str) -> Numbers:
             rows = [[float(getattr(fit, name)) for name in names] for fit in fits]
-            return np.array(rows, np.float64).reshape(len(fits), len(names))
+            return np.reshape(np.array(rows, np.float64), (len(fits), len(names)))
 
         return _Table(
             here=column("here")[:, 0],
             border=column("border")[:, 0],
             moved=column("moved")[:, 0],
-            distance=np.hypot(*column("down", "right").T),
-            turned=column(*_WAYS),
+            distance=np.hypot(column("down")[:, 0], column("right")[:, 0]),
+            turned=column(*WAYS),
         )
 
     def suspects(self) -> list[tuple[int, str, float]]:
@@ -149,7 +122,7 @@ class _Table:
         elsewhere = (gain >= _CLEAR) & (np.maximum(best, moved) >= _CERTAIN)
         short = self._shortfall()
         nowhere = ~elsewhere & (short > 0)
-        names = list(_WAYS)
+        names = list(WAYS)
         found: list[tuple[int, str, float]] = []
         for row in np.flatnonzero(elsewhere).tolist():
             way = "moved" if moved[row] > best[row] else names[int(self.turned[row].argmax())]
@@ -158,7 +131,7 @@ class _Table:
         return sorted(found, key=lambda item: (-item[2], item[0]))
 
     def _shortfall(self) -> Numbers:
-        """By how much each mask fits worse than is to be expected of it; 0 where that is no cause for doubt."""
+        """By how much each mask falls short of what is to be expected of it; 0 where there is no doubt."""
         if self.here.size < _FEWEST:
             return np.zeros_like(self.here)
         strength = np.log(np.maximum(self.here, 0.5) / np.sqrt(self.border))
@@ -167,14 +140,14 @@ class _Table:
         expected = np.exp(usual) * np.sqrt(self.border)
         short = expected - self.here
         doubted = (
-            (short >= _CLEAR) & (self.here < _CERTAIN) & (self.here < expected * math.exp(-_STRAY * spread))
+            (short >= _SHORT) & (self.here < _CERTAIN) & (self.here < expected * math.exp(-_STRAY * spread))
         )
         return np.where(doubted, short, 0.0)
 
 
-def _same_faults(suspects: Sequence[_Suspect], fits: Sequence[Fit | None]) -> list[list[_Suspect]]:
+def _same_faults(suspects: Sequence[Suspect], fits: Sequence[Fit | None]) -> list[list[Suspect]]:
     """The suspects by what is wrong with them; of the moved ones, those that agree with the median."""
-    groups = [[suspect for suspect in suspects if suspect.way == way] for way in _WAYS]
+    groups = [[suspect for suspect in suspects if suspect.way == way] for way in WAYS]
     moved = [
         (suspect, fit) for suspect in suspects if suspect.way == "moved" and (fit := fits[suspect.index])
     ]
@@ -186,90 +159,3 @@ def _same_faults(suspects: Sequence[_Suspect], fits: Sequence[Fit | None]) -> li
             [suspect for suspect, fit in moved if max(abs(fit.down - down), abs(fit.right - right)) <= _AGREE]
         )
     return groups
-
-
-@dataclass(frozen=True)
-class _Teller:
-    """What is to be seen in a sample, in words."""
-
-    fits: Sequence[Fit | None]
-    names: Sequence[str]
-    sizes: Sequence[tuple[int, int]] | None
-
-    def examples(self, suspects: Sequence[_Suspect]) -> tuple[Example, ...]:
-        return tuple(
-            Example(name=self.names[suspect.index], text=self.seen(suspect), index=suspect.index)
-            for suspect in suspects[:MOST_EXAMPLES]
-        )
-
-    def seen(self, suspect: _Suspect) -> str:
-        if suspect.way == "moved":
-            return f"fits better when moved {self.move(suspect.index)}"
-        if suspect.way:
-            return f"fits better when {_WAYS[suspect.way][0]}".replace("when with", "with")
-        return "its borders follow no edges of the picture"
-
-    def move(self, index: int) -> str:
-        """E.g. `12 pixels right and 3 up`; in per cent of height and width where the size is unknown."""
-        fit = self.fits[index]
-        if fit is None:
-            return ""
-        height, width = (100.0, 100.0) if self.sizes is None else self.sizes[index]
-        unit = "%" if self.sizes is None else " pixels"
-        parts: list[str] = []
-        for cells, side, ahead, back in (
-            (fit.right, width, "right", "left"),
-            (fit.down, height, "down", "up"),
-        ):
-            steps = round(abs(cells) * side / CELLS)
-            if steps:
-                parts.append(f"{steps}{unit} {ahead if cells > 0 else back}")
-        return " and ".join(parts)
-
-
-def _of_masks(suspects: Sequence[_Suspect], known: int, teller: _Teller) -> Finding:
-    count = len(suspects)
-    return Finding(
-        kind="misfit",
-        severity=Severity.SUSPECT,
-        title=f"{count:,} of {known:,} masks may not fit {'its picture' if count == 1 else 'their pictures'}",
-        text="Their borders lie on the picture's edges far less than those of the other masks do, or would "
-        "lie on them far better elsewhere: masks of other pictures, mirrored, turned or moved ones look so. "
-        "The clearest come first; look at them before you believe it.",
-        count=count,
-        examples=teller.examples(suspects),
-    )
-
-
-def _of_the_set(group: Sequence[_Suspect], known: int, teller: _Teller) -> Finding:
-    way = group[0].way
-    if way == "moved":
-        title = f"{len(group):,} of {known:,} masks lie beside their pictures, all by the same way"
-        hint = (
-            f"They fit when moved about {teller.move(group[0].index)}. Look for a border that was added to "
-            "pictures or masks alone (letterboxing, padding), or cropped from them."
-        )
-    else:
-        title = f"{len(group):,} of {known:,} masks {_WAYS[way][1]}"
-        hint = f"They fit their pictures far better {_WAYS[way][0]}. {_HINT[way]}"
-    return Finding(
-        kind="misfit_all",
-        severity=Severity.WARNING,
-        title=title,
-        text=hint,
-        count=len(group),
-        examples=teller.examples(group),
-    )
-
-
-def _by_chance(table: _Table, teller: _Teller, known: Sequence[int]) -> Finding:
-    worst = [known[row] for row in np.argsort(table.here, kind="stable").tolist()]
-    return Finding(
-        kind="misfit_all",
-        severity=Severity.WARNING,
-        title=f"the borders of {len(known):,} masks follow the edges of their pictures no better than chance",
-        text="Perhaps masks and pictures are paired in different orders. Or the classes have no visible borders, "
-        "as in pictures full of noise; then this means nothing.",
-        count=len(known),
-        examples=teller.examples([_Suspect(index, "", 0.0) for index in worst]),
-    )
