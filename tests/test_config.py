@@ -121,6 +121,7 @@ def test_whole_numbers_serve_as_floats_and_null_as_nothing():
     ("kind", "values", "message"),
     [
         (DataConfig, {"val_last": 3, "val_share": 0.2}, "exclude each other"),
+        (DataConfig, {"val_last": 3, "val_groups": True}, "exclude each other"),
         (DataConfig, {"val_last": 0}, "val-last must be at least 1"),
         (DataConfig, {"val_share": 1.0}, "between 0 and 1"),
         (DataConfig, {"workers": 0}, "workers"),

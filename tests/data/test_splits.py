@@ -59,3 +59,41 @@ def test_a_single_picture_is_never_validated_on():
         split = make_split(["a"], {}, config)
         assert (split.train, split.val) == ((0,), ())
         assert "cannot be split" in split.rule
+
+
+FILMS = [f"{film}/l{n:03d}" for film, count in (("a", 6), ("b", 3), ("c", 1)) for n in range(count)]
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.floats(0.01, 0.99), st.integers(0, 5))
+def test_groups_stay_whole_and_come_as_near_to_the_share_as_each_can(sizes, share, seed):
+    names = [f"film{chr(97 + group)}/{n:04d}" for group, size in enumerate(sizes) for n in range(size)]
+    split = make_split(
+        names, {"train": (0,), "val": (1,)}, DataConfig(val_groups=True, val_share=share, val_seed=seed)
+    )
+    assert sorted((*split.train, *split.val)) == list(range(len(names)))
+    assert split.train
+    assert split.val
+    folders = [{names[i].split("/")[0] for i in side} for side in (split.train, split.val)]
+    assert not folders[0] & folders[1]
+    wanted = min(max(round(len(names) * share), 1), len(names) - 1)
+    # No group that is left would have brought the validation nearer, when it was asked in its turn.
+    if len(split.val) < wanted:
+        rest = [sizes[ord(folder[-1]) - 97] for folder in folders[0]]
+        assert len(rest) == 1 or all(
+            abs(len(split.val) + s - wanted) >= wanted - len(split.val) for s in rest
+        )
+
+
+def test_groups_are_drawn_the_same_everywhere():
+    config = DataConfig(val_groups=True)
+    # 10 pictures, of which 2 are wanted: a of 6 is too many; pinned like the draw of pictures.
+    split = make_split(FILMS, {}, config)
+    assert split.val == (6, 7, 8)
+    assert split.rule == "1 of 3 groups, drawn with seed 0, validate: 3 of 10 pictures"
+    shuffled = list(reversed(FILMS))
+    assert {shuffled[i] for i in make_split(shuffled, {}, config).val} == {FILMS[i] for i in split.val}
+
+
+def test_one_group_cannot_be_split():
+    with pytest.raises(DataError, match=r"one group only, 'scene_#'.*--val-last N"):
+        make_split(NAMES, {}, DataConfig(val_groups=True))

@@ -145,27 +145,32 @@ def _cosines() -> Floats:
 
 def _packed(values: Floats) -> _Words:
     """`(n,)` the signs of `(n, 48)` as bits."""
-    return (values > 0).astype(np.uint64) @ (np.uint64(1) << np.arange(values.shape[1], dtype=np.uint64))
+    words = np.zeros(len(values), np.uint64)
+    for place in range(values.shape[1]):
+        words |= (values[:, place] > 0).astype(np.uint64) << np.uint64(place)
+    return words
 
 
-def _places(table: int, bits: int) -> Indices:
+def _places(table: int, bits: int) -> list[int]:
     """Which signs make a table's key: a window that goes round, so that each sign is in one or two keys."""
-    return (np.arange(_KEY_BITS) + table * bits // _TABLES) % bits
+    return [(place + table * bits // _TABLES) % bits for place in range(_KEY_BITS)]
 
 
 def _keys(values: Floats, table: int) -> Indices:
-    chosen = values[:, _places(table, values.shape[1])] > 0
-    return chosen.astype(np.int64) @ (np.int64(1) << np.arange(_KEY_BITS, dtype=np.int64))
+    keys = np.zeros(len(values), np.int64)
+    for bit, place in enumerate(_places(table, values.shape[1])):
+        keys |= (values[:, place] > 0).astype(np.int64) << bit
+    return keys
 
 
 def _entries(values: Floats, table: int) -> Indices:
     """Sorted `key << 32 | record`, 32 a record: of the five signs nearest to 0 every combination."""
     chosen = values[:, _places(table, values.shape[1])]
-    weakest = np.argpartition(np.abs(chosen), _EITHER, axis=1)[:, :_EITHER]
-    flips = np.zeros((len(values), 1), np.int64)
+    weakest: Indices = np.argpartition(np.abs(chosen), _EITHER, axis=1)[:, :_EITHER]
+    keys = np.repeat(_keys(values, table)[:, None], 1 << _EITHER, axis=1)  # (n, 32)
     for place in range(_EITHER):
-        flips = np.concatenate((flips, flips ^ (np.int64(1) << weakest[:, place : place + 1])), axis=1)
-    keys = _keys(values, table)[:, None] ^ flips  # (n, 32)
+        flipped = np.arange(1 << _EITHER) >> place & 1
+        keys ^= flipped << weakest[:, place : place + 1]
     entries = (keys << 32 | np.arange(len(values))[:, None]).ravel()
     entries.sort()
     return entries
@@ -178,7 +183,7 @@ def _looked_up(entries: Indices, keys: Indices, own: Indices) -> tuple[Indices, 
     high = np.minimum(np.searchsorted(entries, (keys + 1) << 32), middle + _REACH)
     counts = high - low
     ends = np.cumsum(counts)
-    places = np.arange(ends[-1]) + np.repeat(low - ends + counts, counts)
+    places = np.arange(int(ends[-1]), dtype=np.int64) + np.repeat(low - ends + counts, counts)
     query, partner = np.repeat(own, counts), entries[places] & 0xFFFFFFFF
     others = query != partner
     return query[others], partner[others]
@@ -197,14 +202,16 @@ def _nearest(query: Indices, partner: Indices, apart: Indices) -> tuple[Indices,
 
 def _differing(words: _Words) -> Indices:
     """How many bits are set in each word."""
-    halves = np.reshape(words.view(np.uint16), (-1, 4))
-    return _bit_counts()[halves].sum(axis=1, dtype=np.int64)
+    counts = np.zeros(len(words), np.int64)
+    for shift in (0, 16, 32):
+        counts += _bit_counts()[(words >> np.uint64(shift)) & np.uint64(0xFFFF)]
+    return counts
 
 
 @lru_cache(maxsize=1)
 def _bit_counts() -> npt.NDArray[np.uint8]:
-    return (
-        np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8))
-        .reshape(-1, 16)
-        .sum(1, dtype=np.uint8)
-    )
+    every = np.arange(1 << 16)
+    counts = np.zeros(1 << 16, np.uint8)
+    for bit in range(16):
+        counts += (every >> bit & 1).astype(np.uint8)
+    return counts

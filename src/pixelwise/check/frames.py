@@ -100,5 +100,5 @@ def _flows(likenesses: Sequence[Likeness | None], follows: npt.NDArray[np.bool_]
     afar = (before + len(thumbnails) // 2) % len(thumbnails)
     near = resemblance(thumbnails[before], thumbnails[before + 1])
     far = resemblance(thumbnails[before], thumbnails[afar])
-    surpassed = np.mean(near > np.quantile(far, _USUAL)) >= _SURPASS
-    return bool(surpassed and np.median(near) - np.median(far) >= _MORE)
+    surpassed = np.count_nonzero(near > np.quantile(far, _USUAL)) >= _SURPASS * len(near)
+    return bool(surpassed) and float(np.median(near)) - float(np.median(far)) >= _MORE

@@ -12,7 +12,7 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -48,13 +48,13 @@ class Likeness:
         Raises:
             ValueError: Anything else.
         """
-        if not isinstance(value, list) or [type(word) for word in value] != [str, str]:  # pyright: ignore[reportUnknownVariableType]
+        words = cast("list[Any]", value) if isinstance(value, list) else []
+        if len(words) != 2 or not all(isinstance(word, str) for word in words):
             raise ValueError("a likeness is two words: a digest and a thumbnail")
-        digest, text = value  # pyright: ignore[reportUnknownVariableType]
-        thumbnail = base64.b64decode(text, validate=True)  # pyright: ignore[reportUnknownArgumentType]
-        if not _DIGEST.fullmatch(digest) or len(thumbnail) != SIDE * SIDE:  # pyright: ignore[reportUnknownArgumentType]
+        digest, thumbnail = str(words[0]), base64.b64decode(str(words[1]), validate=True)
+        if not _DIGEST.fullmatch(digest) or len(thumbnail) != SIDE * SIDE:
             raise ValueError(f"a digest has 32 hexadecimal digits and a thumbnail {SIDE}x{SIDE} bytes")
-        return Likeness(digest, thumbnail)  # pyright: ignore[reportUnknownArgumentType]
+        return Likeness(digest, thumbnail)
 
 
 def measure_likeness(picture: npt.NDArray[np.uint8]) -> Likeness:

@@ -49,12 +49,11 @@ def details(thumbnails: Thumbnails, *, crop: float = 0.0, mirrored: bool = False
         crop: Share of the side that is cut off on each side first, in 0..0.5.
         mirrored: Left and right are exchanged first.
     """
-    grey = thumbnails.astype(np.float32)
+    grey: Floats = thumbnails.astype(np.float32)
     if mirrored:
         grey = grey[:, :, ::-1]
     if crop:
-        cut = cropping(crop)
-        grey = cut @ grey @ np.transpose(cut)
+        grey = _both_ways(cropping(crop), grey)
     plain = np.reshape(_detail(grey), (len(grey), SIDE * SIDE))
     size = np.abs(plain)
     soft = plain / (size + 2 * np.median(size, axis=1, keepdims=True) + _FAINT)
@@ -84,9 +83,13 @@ def cropping(crop: float) -> Floats:
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(SIDE))).astype(np.float32)
 
 
+def _both_ways(matrix: Floats, grey: Floats) -> Floats:
+    """Rows and columns of `(n, 32, 32)` multiplied by `(32, 32)`."""
+    return (matrix @ grey @ np.transpose(matrix)).astype(np.float32, copy=False)
+
+
 def _detail(grey: Floats) -> Floats:
-    blur = _blur()
-    return grey - blur @ grey @ np.transpose(blur)
+    return grey - _both_ways(_blur(), grey)
 
 
 @lru_cache(maxsize=1)

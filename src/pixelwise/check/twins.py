@@ -28,8 +28,9 @@ from pixelwise.data.join import join
 ALIKE = 0.8
 """Resemblance of two pictures that are one photo, beyond what all pictures of the set have in common.
 
-Of 1,900 real photos no two different ones reach 0.5, and photos that were saved again, made lighter, mirrored
-or cropped by 5% a side do not fall below 0.84.
+Of 1,899 real photos, in all ways of cropping and mirroring, two different ones reach 0.61, two of one moment or
+two cuts of one photo 0.66, and a photo saved again, made lighter, mirrored or cropped by 5% a side is at 0.81
+or above.
 """
 
 _PAIRS = 1024
@@ -64,7 +65,7 @@ def find_twins(likenesses: Sequence[Likeness]) -> Twins:
     firsts: dict[str, int] = {}
     same = np.array([firsts.setdefault(item.digest, i) for i, item in enumerate(likenesses)], np.int64)
     places = np.flatnonzero(same == np.arange(count))
-    thumbnails = thumbnails_of([likenesses[place] for place in places.tolist()])
+    thumbnails = thumbnails_of([likenesses[int(place)] for place in places])
     enough = is_comparable(thumbnails)
     places, thumbnails = places[enough], thumbnails[enough]
     if len(places) >= 2:
@@ -149,6 +150,6 @@ def _coarse_details(thumbnails: Thumbnails) -> npt.NDArray[np.int8]:
     found = np.empty(thumbnails.shape, np.int8)
     for start in range(0, len(thumbnails), _PAIRS):
         exact = details(thumbnails[start : start + _PAIRS]) * _SCALE
-        whole: Floats = np.clip(np.rint(exact), -127, 127)
+        whole = np.maximum(np.minimum(np.rint(exact), 127), -127).astype(np.int8)
         found[start : start + _PAIRS] = np.reshape(whole, (-1, SIDE, SIDE))
     return found

@@ -5,43 +5,19 @@ Frames of one film are alike by nature. That they are on both sides is what `seq
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from pixelwise.check.asked import Asked, examples, times
 from pixelwise.check.commands import leave_out_command
+from pixelwise.check.copies import Near, disagreement, find_duplicates, other_masks
 from pixelwise.check.finding import Example, Finding, Severity
-from pixelwise.check.frames import find_films
 from pixelwise.check.survey import NEITHER, SIDES, TRAIN, VAL, Survey
-from pixelwise.check.twins import find_twins
-from pixelwise.data.reader import Reader
-from pixelwise.errors import DataError
 
 _TWO_HANDS = 0.2
-"""Disagreement of masks that two people drew of one picture: 0.06 for cats whose border is a class of its own."""
+"""Disagreement of masks that two people drew of one picture; of cats and their borders it is up to 0.07."""
 
 _READ_AGAIN = 64
 """Masks that are read a second time, to say how far they differ."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Near:
-    """Two samples of one photo that are not identical.
-
-    Attributes:
-        first: One index in the reader.
-        second: The other.
-        resemblance: In 0..1.
-        mirrored: Whether one is the other's mirror image.
-        film: Whether both are frames of one film.
-    """
-
-    first: int
-    second: int
-    resemblance: float
-    mirrored: bool
-    film: bool
 
 
 def duplicates(survey: Survey, asked: Asked) -> list[Finding]:
@@ -58,56 +34,15 @@ def duplicates(survey: Survey, asked: Asked) -> list[Finding]:
     ]
 
 
-def find_duplicates(survey: Survey) -> tuple[list[list[int]], list[Near]]:
-    """Sets of identical samples, each of at least two, and pairs of near ones; sorted by index.
-
-    Of identical samples each stands in a pair if it is the first of its side.
-    """
-    indices = [index for index, item in enumerate(survey.likenesses) if item is not None]
-    likenesses = [item for item in survey.likenesses if item is not None]
-    twins = find_twins(likenesses)
-    members: dict[int, list[int]] = defaultdict(list)
-    for place, first in enumerate(twins.same.tolist()):
-        members[first].append(indices[place])
-    film_of = _films(survey)
-    pairs: list[Near] = []
-    for a, b, alike, mirrored in zip(
-        twins.first.tolist(),
-        twins.second.tolist(),
-        twins.resemblance.tolist(),
-        twins.mirrored.tolist(),
-        strict=True,
-    ):
-        for one in _first_of_each_side(survey, members[a]):
-            for other in _first_of_each_side(survey, members[b]):
-                film = film_of.get(one, -1) == film_of.get(other, -2)
-                first, second = min(one, other), max(one, other)
-                pairs.append(
-                    Near(first=first, second=second, resemblance=alike, mirrored=mirrored, film=film)
-                )
-    pairs.sort(key=lambda pair: (pair.first, pair.second))
-    return [group for group in members.values() if len(group) > 1], pairs
-
-
-def _films(survey: Survey) -> dict[int, int]:
-    """Index of a sample -> which film it is a frame of."""
-    films = find_films(survey.dataset.reader.entries.names, survey.likenesses)
-    return {index: number for number, film in enumerate(films) for index in film.frames}
-
-
-def _first_of_each_side(survey: Survey, group: Iterable[int]) -> list[int]:
-    first: dict[int, int] = {}
-    for index in group:
-        first.setdefault(int(survey.sides[index]), index)
-    return list(first.values())
-
-
 def _contradiction(survey: Survey, identical: Sequence[list[int]]) -> list[Finding]:
-    others = _other_masks(survey, identical)
+    others = other_masks(survey, identical)
     if not others:
         return []
     names = survey.dataset.reader.entries.names
-    apart = {index: disagreement(survey.dataset.reader, index, others[index]) for index in _few(others)}
+    apart = {
+        index: disagreement(survey.dataset.reader, index, others[index])
+        for index in list(others)[:_READ_AGAIN]
+    }
 
     def say(index: int) -> str:
         return f"the picture of {names[others[index]]}; their masks disagree by {100 * apart[index]:.0f}%"
@@ -118,54 +53,15 @@ def _contradiction(survey: Survey, identical: Sequence[list[int]]) -> list[Findi
             kind="contradiction",
             severity=Severity.ERROR if grave else Severity.WARNING,
             title=f"{times(len(others), 'picture')} identical to another one that has a different mask",
-            text="A network is told two things about one picture. Look at both masks, and remove the worse one."
-            if grave
-            else "The masks differ as masks do that were drawn twice; still, one of the two is enough. Remove "
-            "the worse one.",
+            text="A network is told two things about one picture. "
+            + ("" if grave else "The masks differ as masks do that were drawn twice, so it costs little. ")
+            + "Look at both masks, and remove the worse one.",
             count=len(others),
             examples=examples(
                 survey.dataset.reader, sorted(apart, key=lambda index: (-apart[index], index)), say
             ),
         )
     ]
-
-
-def _other_masks(survey: Survey, identical: Sequence[list[int]]) -> dict[int, int]:
-    """Sample -> the first one with the same picture, of the same size, and another mask."""
-    others: dict[int, int] = {}
-    for group in identical:
-        # A mask of another size differs without saying anything else, so only equal sizes are compared.
-        by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for index in group:
-            height, width = survey.sizes[index].tolist()
-            by_size[height, width].append(index)
-        for same_size in by_size.values():
-            first_of: dict[int, int] = {}
-            for index in same_size:
-                first_of.setdefault(int(survey.masks[index]), index)
-            firsts = list(first_of.values())[:2]  # whose mask is not the first one's differs from the first
-            if len(firsts) == 2:
-                for index in same_size:
-                    others[index] = firsts[survey.masks[index] == survey.masks[firsts[0]]]
-    return others
-
-
-def _few(others: Mapping[int, int]) -> list[int]:
-    return list(others)[:_READ_AGAIN]
-
-
-def disagreement(reader: Reader, one: int, other: int) -> float:
-    """How far two masks of one size differ, in 0..1: of the pixels outside their commonest class.
-
-    So an object that only one of them has is a disagreement of 1, however small it is. Masks that can no
-    longer be read disagree by 1 too.
-    """
-    try:
-        a, b = reader[one].mask, reader[other].mask
-    except DataError:
-        return 1.0
-    common = (np.bincount(a.ravel(), minlength=256) + np.bincount(b.ravel(), minlength=256)).argmax()
-    return float((a != b).sum() / max(((a != common) | (b != common)).sum(), 1))
 
 
 def _leakage(survey: Survey, asked: Asked, identical: Sequence[list[int]]) -> list[Finding]:

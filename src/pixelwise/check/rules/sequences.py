@@ -6,7 +6,7 @@ remembers. Knows films as `frames` finds them; a film that is cut once or twice,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,18 +121,27 @@ def _remedy(survey: Survey, asked: Asked, films: Sequence[Film], mixed: Mixed) -
     wanted = int((survey.sides == VAL).sum())
     share = round(wanted / max(int((survey.sides != NEITHER).sum()), 1), 3)
     usual = replace(asked.config, val_last=None, val_share=None, val_groups=False)
+    official = survey.dataset.reader.splits
     for config in (
+        *([usual] if official else []),
         replace(usual, val_groups=True, val_share=min(max(share, 0.001), 0.999)),
         replace(usual, val_last=wanted),
     ):
-        if _mends(names, films, config, wanted):
+        if _mends(names, official, films, config, wanted):
             return train_command(asked.root, config)
     return ""
 
 
-def _mends(names: Sequence[str], films: Sequence[Film], config: DataConfig, wanted: int) -> bool:
+def _mends(
+    names: Sequence[str],
+    official: Mapping[str, tuple[int, ...]],
+    films: Sequence[Film],
+    config: DataConfig,
+    wanted: int,
+) -> bool:
+    """Whether the split of a configuration cuts films into blocks, and validates on about as many."""
     try:
-        split = make_split(names, {}, config)
+        split = make_split(names, official, config)
     except DataError:
         return False
     sides = np.full(len(names), NEITHER, np.int8)
@@ -140,4 +149,4 @@ def _mends(names: Sequence[str], films: Sequence[Film], config: DataConfig, want
     sides[list(split.val)] = VAL
     mixed = mix(films, sides)
     fair = wanted / 2 <= len(split.val) <= 2 * wanted
-    return fair and mixed.cuts <= len(mixed.films)
+    return fair and not mixed.interleaved and mixed.cuts <= _CUTS * len(mixed.films)
