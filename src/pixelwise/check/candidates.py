@@ -119,7 +119,7 @@ def _frequencies(thumbnails: Thumbnails, crop: float, mirrored: bool) -> Floats:
     found = np.empty((len(thumbnails), len(rows)), np.float32)
     for start in range(0, len(thumbnails), _ROWS):
         grey = thumbnails[start : start + _ROWS].astype(np.float32)
-        found[start : start + _ROWS] = (transform @ grey @ transform.T)[:, rows, columns]
+        found[start : start + _ROWS] = (transform @ grey @ np.transpose(transform))[:, rows, columns]
     # Brightness scales all of them, and gamma nearly so; what is left does not depend on it.
     found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
     # In a mirror, waves of an odd number of half periods along the row change their sign.
@@ -134,8 +134,7 @@ def _chosen() -> tuple[Indices, Indices]:
     ]
     chosen.sort(key=lambda place: (sum(place), place))
     mixed = [chosen[13 * i % len(chosen)] for i in range(len(chosen))]  # 13 and 48 have no common divisor
-    rows, columns = np.array(mixed, np.int64).T
-    return rows, columns
+    return np.array([u for u, _ in mixed], np.int64), np.array([v for _, v in mixed], np.int64)
 
 
 @lru_cache(maxsize=1)

@@ -60,7 +60,7 @@ class Likeness:
 def measure_likeness(picture: npt.NDArray[np.uint8]) -> Likeness:
     """What `(h, w, 3) uint8` RGB looks like; all pictures of a set are to be looked at in one size."""
     picture = np.ascontiguousarray(picture)
-    digest = hashlib.sha256(picture)
+    digest = hashlib.sha256(picture.data)
     digest.update(repr(picture.shape).encode())
     grey = Image.fromarray(picture).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     return Likeness(digest.hexdigest()[:32], grey.tobytes())

@@ -54,7 +54,7 @@ def details(thumbnails: Thumbnails, *, crop: float = 0.0, mirrored: bool = False
         grey = grey[:, :, ::-1]
     if crop:
         cut = cropping(crop)
-        grey = cut @ grey @ cut.T
+        grey = cut @ grey @ np.transpose(cut)
     plain = np.reshape(_detail(grey), (len(grey), SIDE * SIDE))
     size = np.abs(plain)
     soft = plain / (size + 2 * np.median(size, axis=1, keepdims=True) + _FAINT)
@@ -85,7 +85,8 @@ def cropping(crop: float) -> Floats:
 
 
 def _detail(grey: Floats) -> Floats:
-    return grey - _blur() @ grey @ _blur().T
+    blur = _blur()
+    return grey - blur @ grey @ np.transpose(blur)
 
 
 @lru_cache(maxsize=1)

@@ -107,7 +107,8 @@ def _best(pairs: Pairs, alike: Floats) -> tuple[Pairs, Floats]:
     new = np.ones(len(order), np.bool_)
     new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
     kept = order[new]
-    return Pairs(*(part[kept] for part in pairs)), alike[kept]
+    chosen = Pairs(first[new], second[new], pairs.mirrored[kept], pairs.cropped[kept])
+    return chosen, alike[kept]
 
 
 def _compare(thumbnails: Thumbnails, pairs: Pairs) -> Floats:
@@ -148,5 +149,6 @@ def _coarse_details(thumbnails: Thumbnails) -> npt.NDArray[np.int8]:
     found = np.empty(thumbnails.shape, np.int8)
     for start in range(0, len(thumbnails), _PAIRS):
         exact = details(thumbnails[start : start + _PAIRS]) * _SCALE
-        found[start : start + _PAIRS] = np.clip(np.rint(exact), -127, 127).reshape(-1, SIDE, SIDE)
+        whole: Floats = np.clip(np.rint(exact), -127, 127)
+        found[start : start + _PAIRS] = np.reshape(whole, (-1, SIDE, SIDE))
     return found

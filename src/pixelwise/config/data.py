@@ -34,6 +34,8 @@ class DataConfig:
     """Sort by name and validate on the last N."""
     val_share: float | None = None
     """Validate on this share, drawn by val-seed; 0.2 where the data set brings no split of its own."""
+    val_groups: bool = False
+    """Draw whole films or folders: pictures whose names differ only in the number stay on one side."""
     val_seed: int = 0
     """Seed of that draw."""
     snap: int = 0
@@ -59,6 +61,7 @@ class DataConfig:
         require(
             self.val_last is None or self.val_last > 0, f"val-last must be at least 1, got {self.val_last}"
         )
+        require(self.val_last is None or not self.val_groups, "val-last and val-groups exclude each other")
         share = self.val_share
         require(share is None or 0 < share < 1, f"val-share must lie between 0 and 1, got {share}")
         require(0 <= self.snap <= 255, f"snap must lie between 0 and 255, got {self.snap}")

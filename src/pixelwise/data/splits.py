@@ -1,17 +1,19 @@
-"""Which samples train and which validate: the last N, a drawn share, or the data set's own lists.
+"""Which samples train and which validate: the last N, a drawn share, whole groups, or the set's own lists.
 
 Knows names and numbers of samples only, and opens no file. The same configuration gives the same split on
 every machine: the draw sorts by a hash of each name, so it depends on no random generator, and adding
-pictures to a data set moves few of the old ones to the other side.
+pictures to a data set moves few of the old ones to the other side. A group that grows may move whole.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pixelwise.config import DataConfig
+from pixelwise.data.groups import group_of
 from pixelwise.errors import DataError
 
 DEFAULT_SHARE = 0.2
@@ -42,14 +44,16 @@ def make_split(names: Sequence[str], official: Mapping[str, tuple[int, ...]], co
     Args:
         names: One per sample, in the order of the data set.
         official: The data set's own splits, perhaps none.
-        config: Its `val_last`, `val_share` and `val_seed` count here.
+        config: Its `val_last`, `val_share`, `val_groups` and `val_seed` count here.
 
     Raises:
-        DataError: `val_last` leaves nothing to train on.
+        DataError: `val_last` leaves nothing to train on, or `val_groups` finds a single group.
     """
     count = len(names)
     if config.val_last is not None:
         return _last(count, config.val_last)
+    if config.val_groups:
+        return _grouped(names, config.val_share or DEFAULT_SHARE, config.val_seed)
     if config.val_share is not None:
         return _drawn(names, range(count), config.val_share, config.val_seed)
     train = next((name for name in _TRAIN if official.get(name)), None)
@@ -83,6 +87,36 @@ def _drawn(names: Sequence[str], pool: Sequence[int], share: float, seed: int) -
     val = set(by_hash[:wanted])
     rule = f"{wanted:,} of {len(pool):,} pictures, drawn with seed {seed}, validate"
     return Split(tuple(i for i in pool if i not in val), tuple(sorted(val)), rule)
+
+
+def _grouped(names: Sequence[str], share: float, seed: int) -> Split:
+    """Whole groups in the order of their draw, each if it brings the validation nearer to its share."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(names):
+        groups[group_of(name)[0]].append(index)
+    if len(groups) < 2:
+        raise DataError(
+            f"--val-groups finds one group only, {next(iter(groups), 'of no picture')!r}, by folder and "
+            "name, and a group is not split; take --val-last N for the end of a film"
+        )
+    wanted = min(max(round(len(names) * share), 1), len(names) - 1)
+    ranked = sorted(groups, key=lambda group: (_rank(seed, group), group))
+    val: list[int] = []
+    drawn = 0
+    for group in ranked:
+        total = len(val) + len(groups[group])
+        if total < len(names) and abs(total - wanted) < abs(len(val) - wanted):
+            val += groups[group]
+            drawn += 1
+    if not val:
+        val, drawn = groups[min(ranked, key=lambda group: len(groups[group]))], 1
+    chosen = set(val)
+    train = tuple(index for index in range(len(names)) if index not in chosen)
+    rule = (
+        f"{drawn:,} of {len(groups):,} groups, drawn with seed {seed}, validate: {len(val):,} of "
+        f"{len(names):,} pictures"
+    )
+    return Split(train, tuple(sorted(val)), rule)
 
 
 def _rank(seed: int, name: str) -> bytes:

@@ -12,9 +12,11 @@ from pixelwise.check.finding import Finding
 from pixelwise.check.rules.classes import imbalance, missing_classes, rare_classes
 from pixelwise.check.rules.contents import blank_pictures, empty_masks, hardly_labelled, one_class
 from pixelwise.check.rules.distributions import outliers
+from pixelwise.check.rules.duplicates import duplicates
 from pixelwise.check.rules.files import broken_files, lonely_files, other_faults, other_sizes
 from pixelwise.check.rules.misfits import misfits
 from pixelwise.check.rules.objects import small_objects
+from pixelwise.check.rules.sequences import split_films
 from pixelwise.check.rules.values import smoothed, unknown_values
 from pixelwise.check.survey import Survey
 
@@ -32,6 +34,8 @@ RULES: tuple[Rule, ...] = (
     unknown_values,
     other_faults,
     smoothed,
+    duplicates,
+    split_films,
     missing_classes,
     lonely_files,
     empty_masks,
