@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pixelwise.check.finding import Example, Finding, Severity
 from pixelwise.report.check_figures import percent
 from pixelwise.report.check_page import check_page, duration
-from pixelwise.report.page.markup import visible
+from pixelwise.report.visible import visible
 
 VOID = {"meta", "link", "img", "br", "circle", "path", "rect", "line"}
 """Elements without an end, or closed where they begin."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,7 @@ def find_mixed(axes: Axes, parts: Sequence[Part], rows: tuple[int, int]) -> Mixe
     there = areas != 0
     there = there[:, :-1] | there[:, 1:]
     there = there[:, :, :-1] | there[:, :, 1:]
-    many = np.sum(there, axis=0, dtype=np.uint8)
+    many = cast("npt.NDArray[np.uint8]", np.sum(there, axis=0, dtype=np.uint8))
     there &= many > 1
     # Class by class, and in each place by place.
     number, places = np.divmod(np.flatnonzero(there), many.size)

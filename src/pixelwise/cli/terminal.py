@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from pixelwise.files import write_whole
+from pixelwise.report.visible import visible
 
 if TYPE_CHECKING:
     from pixelwise.report.history import HistoryRow
@@ -27,12 +28,14 @@ PLAIN_SECONDS = 10.0
 
 def complain(text: str) -> None:
     """One sentence about what went wrong, on stderr."""
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]pixelwise:[/] {escape(text)}", highlight=False)
+    Console(stderr=True, soft_wrap=True).print(
+        f"[bold red]pixelwise:[/] {escape(visible(text))}", highlight=False
+    )
 
 
 def print_json(value: Any) -> None:
     """A result for machines, on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value))
 
 
 def duration(seconds: float) -> str:
@@ -73,11 +76,11 @@ class Display:
 
     def note(self, text: str) -> None:
         """A fact worth a line."""
-        self.console.print(escape(text))
+        self.console.print(escape(visible(text)))
 
     def warning(self, text: str) -> None:
         """Something that is likely wrong."""
-        self.console.print(f"[yellow]warning:[/] {escape(text)}")
+        self.console.print(f"[yellow]warning:[/] {escape(visible(text))}")
 
     def work(self, text: str, done: int, total: int | None) -> None:
         """Progress of a longer piece of work; where nobody knows how long, `total` is None."""
@@ -122,4 +125,14 @@ class Display:
 
 def write_json(path: Path, value: Any) -> None:
     """A result for machines, in a file."""
-    write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    write_whole(path, json_text(value).encode())
+
+
+def json_text(value: Any) -> str:
+    """A result for machines, which UTF-8 can hold: file names need not be valid text."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=2) + "\n"
+    return text

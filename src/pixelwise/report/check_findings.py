@@ -13,8 +13,9 @@ from PIL import Image
 
 from pixelwise.check.commands import list_name
 from pixelwise.check.finding import Example, Finding, Severity
-from pixelwise.report.page.markup import NOTHING, Html, element, joined, visible
+from pixelwise.report.page.markup import NOTHING, Html, element, joined
 from pixelwise.report.page.svg import sign
+from pixelwise.report.visible import visible
 
 HEADINGS = {
     Severity.ERROR: ("Errors", "error", "errors", "Training would stop, or learn something wrong."),

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.check.report import Report
+from pixelwise.report.visible import visible
 
 _STYLES = {
     Severity.ERROR: "bold red",
@@ -33,16 +34,16 @@ def verdict(report: Report, page: Path) -> Iterator[Text]:
         yield from _finding(finding)
         yield Text()
     yield Text(report.verdict, style="bold green" if report.sound else "bold red")
-    yield Text(f"report  {page}", style="dim")
+    yield Text(f"report  {visible(str(page))}", style="dim")
 
 
 def _finding(finding: Finding) -> Iterator[Text]:
-    yield Text.assemble((finding.severity.value, _STYLES[finding.severity]), "  ", finding.title)
+    yield Text.assemble((finding.severity.value, _STYLES[finding.severity]), "  ", visible(finding.title))
     if finding.severity is not Severity.NOTE:
-        yield Text(f"  {finding.text}")
+        yield Text(f"  {visible(finding.text)}")
     for example in finding.examples[:_FEW]:
-        yield Text(f"  {example.name}  {example.text}".rstrip(), style="dim")
+        yield Text(f"  {visible(example.name)}  {visible(example.text)}".rstrip(), style="dim")
     if finding.count > len(finding.examples[:_FEW]) > 0:
         yield Text(f"  … {finding.count:,} in all", style="dim")
     if finding.remedy:
-        yield Text.assemble("  $ ", (finding.remedy, "bold"))
+        yield Text.assemble("  $ ", (visible(finding.remedy), "bold"))

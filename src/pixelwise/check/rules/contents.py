@@ -12,7 +12,7 @@ from pixelwise.check.survey import NOTHING, Survey
 _USUAL = 0.2
 """Where more of the masks have one class only, that is how the set is; fewer may be forgotten ones."""
 
-_BLANK = 3.0
+BLANK = 3.0
 """Standard deviation of the brightness, in 0..255: fog has 10."""
 
 _HALF = 0.5
@@ -89,7 +89,7 @@ def hardly_labelled(survey: Survey, asked: Asked) -> list[Finding]:
 
 def blank_pictures(survey: Survey, asked: Asked) -> list[Finding]:
     """Pictures of one brightness: black, white, or a lens cap."""
-    found = np.flatnonzero(survey.sound & (survey.contrast < _BLANK)).tolist()
+    found = np.flatnonzero(survey.sound & (survey.contrast < BLANK)).tolist()
     if not found:
         return []
     return [

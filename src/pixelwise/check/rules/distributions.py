@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pixelwise.check.asked import Asked, examples, times
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.check.report import Histogram
+from pixelwise.check.rules.contents import BLANK
 from pixelwise.check.survey import Survey
 from pixelwise.types import size_text
 
@@ -31,7 +32,8 @@ def outliers(survey: Survey, asked: Asked) -> list[Finding]:
     """Pictures of an unusual size, shape or brightness."""
     size = _far(np.log2(np.maximum(_pixels(survey), 1)), survey.sound, 1.0)  # twice the pixels is nothing odd
     shape = _far(np.log2(_aspects(survey)), survey.sound, 0.2)
-    brightness = _far(survey.brightness.astype(np.float64), survey.sound, 10.0)
+    seen = survey.sound & (survey.contrast >= BLANK)  # the others are a finding of their own
+    brightness = _far(survey.brightness.astype(np.float64), seen, 10.0)
 
     def shown_size(index: int) -> str:
         return size_text(survey.sizes[index].tolist())
