@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pixelwise.data.drawn import COLOURS, NAMES, draw_dataset
+from pixelwise.data.drawn import COLOURS, NAMES, draw_dataset, draw_scene
 from pixelwise.drawing import palette_image
 
 PICTURES = 40
@@ -158,6 +158,59 @@ def lens_cap(root: Path) -> list[str]:
 def copy_pair(root: Path, source: int, name: str) -> None:
     shutil.copy(picture(root, source), root / "images" / f"{name}.png")
     shutil.copy(mask(root, source), root / "masks" / f"{name}.png")
+
+
+def copy_across(root: Path) -> list[str]:
+    """Three pictures stand again at the end, where `val_last` puts them into validation."""
+    for number in (1, 2, 3):
+        copy_pair(root, number, f"zz_{number}")
+    return [NAME(1), NAME(2), NAME(3)]
+
+
+def copy_within(root: Path) -> list[str]:
+    """A picture stands twice on one side."""
+    copy_pair(root, 4, f"{NAME(4)}_again")
+    return [f"{NAME(4)}_again"]
+
+
+def save_again(root: Path) -> list[str]:
+    """A picture stands again at the end: smaller by a margin, lighter, as a JPEG."""
+    copy_pair(root, 5, "zz_5")
+    path = picture(root, 5)
+    inner = Image.open(path).convert("RGB").crop((3, 3, SIZE[1] - 3, SIZE[0] - 3))
+    small = inner.resize((SIZE[1], SIZE[0])).point(lambda value: min(255, round(1.1 * value)))
+    (root / "images" / "zz_5.png").unlink()
+    small.save(root / "images" / "zz_5.jpg", quality=60)
+    return [NAME(5)]
+
+
+def contradict(root: Path) -> list[str]:
+    """A picture stands twice, with another mask."""
+    copy_pair(root, 6, f"{NAME(6)}_again")
+    ids = read(mask(root, 6))
+    write_mask(root / "masks" / f"{NAME(6)}_again.png", np.where(ids > 0, 5 - ids, 0).astype(np.uint8))
+    return [NAME(6), f"{NAME(6)}_again"]
+
+
+def film(root: Path) -> list[str]:
+    """Thirty frames of a slow pan over one scene, beside the others."""
+    wide, ids = draw_scene((SIZE[0], 2 * SIZE[1]), seed=9, index=0)
+    for number in range(30):
+        window = slice(2 * number, 2 * number + SIZE[1])
+        Image.fromarray(np.ascontiguousarray(wide[:, window])).save(root / "images" / f"pan_{number:05d}.png")
+        write_mask(root / "masks" / f"pan_{number:05d}.png", np.ascontiguousarray(ids[:, window]))
+    return []
+
+
+def only_at_the_end(root: Path) -> list[str]:
+    """A class stands in the last pictures alone."""
+    for number in range(1, PICTURES + 1):
+        ids = read(mask(root, number)).copy()
+        ids[ids == 4] = 0
+        if number > PICTURES - 4:
+            ids[40:60, 50:80] = 4
+        write_mask(mask(root, number), ids)
+    return ["ring"]
 
 
 def lonely_picture(root: Path) -> list[str]:

@@ -1,7 +1,6 @@
-"""Draws the report in check.md: the drawn data set of the tests with a few faults planted, checked, and
-photographed by a headless browser.
+"""Draws the report in check.md: a drawn data set with planted faults, checked, in a headless browser.
 
-    python docs/guide/draw_check.py [chromium]
+PYTHONPATH=tests python docs/guide/draw_check.py [chromium]
 """
 
 from __future__ import annotations
@@ -14,11 +13,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-
 import planted
-
 from pixelwise.ceiling import make_grids, measure_ceiling
 from pixelwise.check.run import check
 from pixelwise.config import DataConfig
@@ -26,8 +21,16 @@ from pixelwise.data import open_dataset
 from pixelwise.report.ceiling_plot import save_ceiling_plot
 from pixelwise.report.check_files import PAGE, write_report
 
-FAULTS = (planted.truncate, planted.turn, planted.stray_value, planted.lens_cap, planted.swap, planted.one_class)
-WIDTH, HEIGHT = 1280, 3400
+ROOT = Path(__file__).resolve().parents[2]
+FAULTS = (
+    planted.truncate,
+    planted.turn,
+    planted.stray_value,
+    planted.lens_cap,
+    planted.swap,
+    planted.one_class,
+)
+WIDTH, HEIGHT = 1280, 2080
 
 
 def main() -> None:
@@ -60,7 +63,9 @@ def photograph(page: Path, picture: Path) -> None:
         capture_output=True,
     )
     whole = Image.open(picture).convert("RGB")
-    box = ImageChops.difference(whole, Image.new("RGB", whole.size, whole.getpixel((0, HEIGHT - 1)))).getbbox()
+    box = ImageChops.difference(
+        whole, Image.new("RGB", whole.size, whole.getpixel((0, HEIGHT - 1)))
+    ).getbbox()
     cut = whole.crop((0, 0, WIDTH, min(HEIGHT, (box or (0, 0, 0, HEIGHT))[3] + 24)))
     cut.quantize(128, dither=Image.Dither.NONE).save(picture, optimize=True)
 

@@ -197,7 +197,8 @@ def test_a_broken_sample_is_passed_over(tmp_path: Path):
     ],
 )
 def test_real_pictures(real_data: Path, name: str, config: DataConfig, expected: dict[str, int]):
-    # Every pair of cats and of people was looked at: each is one photo twice, or two of one moment.
+    # The pairs of people and the likest of the cats were looked at: each is one photo twice, or two of one
+    # moment.
     survey = survey_of(real_data / name, config)
     found = findings(survey, real_data / name)
     assert {kind: finding.count for kind, finding in found.items()} == expected

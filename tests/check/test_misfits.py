@@ -113,10 +113,10 @@ def test_a_better_place_is_told_in_pixels() -> None:
 
 
 def test_the_clearest_come_first_and_not_too_many() -> None:
-    faults = [fit(0, left_right=10 + step) for step in range(15)]
-    (finding,) = judged([*usual(90), *faults])
-    assert finding.count == 15
-    assert [example.index for example in finding.examples] == [104 - step for step in range(MOST_EXAMPLES)]
+    faults = [fit(0, left_right=10 + step) for step in range(30)]
+    (finding,) = judged([*usual(180), *faults])
+    assert finding.count == 30
+    assert [example.index for example in finding.examples] == [209 - step for step in range(MOST_EXAMPLES)]
 
 
 def test_the_same_fault_in_many_is_one_finding_about_the_set() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable
@@ -143,3 +144,49 @@ def test_the_remedy_is_what_mends(folder: Path) -> None:
     assert main(again) == 1  # unreadable files are reported again, but nothing else
     kinds = {f.kind for f in doctor(folder, DataConfig(map=("255=1",))).findings if f.severity in WRONG}
     assert kinds == {"unreadable"}
+
+
+@pytest.mark.parametrize(
+    ("plant", "kind", "severity"),
+    [
+        (planted.copy_across, "leakage", Severity.ERROR),
+        (planted.copy_within, "duplicates", Severity.WARNING),
+        (planted.save_again, "near_leakage", Severity.WARNING),
+        (planted.contradict, "contradiction", Severity.ERROR),
+        (planted.only_at_the_end, "unlearnable", Severity.ERROR),
+    ],
+)
+def test_a_fault_between_samples_is_found(folder: Path, plant: Plant, kind: str, severity: Severity) -> None:
+    spoilt = plant(folder)
+    report = doctor(folder, DataConfig(val_last=4))
+    finding = found(report, kind)
+    assert finding.severity is severity
+    assert finding.count == len(spoilt)
+    assert sorted(names(finding)) == sorted(spoilt)
+    others = [f.kind for f in report.findings if f.severity in WRONG and f.kind != kind]
+    assert [other for other in others if other != "unmeasured"] == []
+
+
+def test_a_film_that_is_dealt_out_is_found_and_its_remedy_mends(folder: Path) -> None:
+    from pixelwise.cli import main
+
+    planted.film(folder)
+    finding = found(doctor(folder), "sequence_split")
+    assert finding.severity is Severity.WARNING
+    words = shlex.split(finding.remedy)[2:]
+    out = folder.parent / "again"
+    assert main(["check", *words, "--out", str(out)]) == 0
+    kinds = [f["kind"] for f in json.loads((out / "report.json").read_text())["findings"]]
+    assert "sequence_split" not in kinds
+
+
+def test_leaving_the_copies_out_mends(folder: Path) -> None:
+    from pixelwise.cli import main
+
+    planted.copy_across(folder)
+    out = folder.parent / "check"
+    assert main(["check", str(folder), "--val-last", "4", "--out", str(out)]) == 1
+    finding = next(
+        f for f in json.loads((out / "report.json").read_text())["findings"] if f["kind"] == "leakage"
+    )
+    assert main(["check", *shlex.split(finding["remedy"])[2:], "--out", str(folder.parent / "again")]) == 0

@@ -1,7 +1,7 @@
 """The doctor: finds what is wrong with a data set before it costs a day. No torch here.
 
-    report = check("data/pets", DataConfig(), out=Path("check")).report
-    report.verdict, report.findings, report.classes
+report = check("data/pets", DataConfig(), out=Path("check")).report
+report.verdict, report.findings, report.classes
 """
 
 from __future__ import annotations

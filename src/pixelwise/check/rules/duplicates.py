@@ -13,6 +13,9 @@ from pixelwise.check.copies import Near, disagreement, find_duplicates, other_ma
 from pixelwise.check.finding import Example, Finding, Severity
 from pixelwise.check.survey import NEITHER, SIDES, TRAIN, VAL, Survey
 
+_FIGURES = 0.01
+"""Validation pictures that are known, as a share: fewer can hardly be seen in a figure."""
+
 _TWO_HANDS = 0.2
 """Disagreement of masks that two people drew of one picture; of cats and their borders it is up to 0.07."""
 
@@ -72,15 +75,17 @@ def _leakage(survey: Survey, asked: Asked, identical: Sequence[list[int]]) -> li
             trained |= {index: validated[0] for index in group if survey.sides[index] == TRAIN}
     if not trained:
         return []
-    validated = len(set(trained.values()))
+    validated, all_validated = len(set(trained.values())), int((survey.sides == VAL).sum())
+    grave = validated > _FIGURES * all_validated
     return [
         Finding(
             kind="leakage",
-            severity=Severity.ERROR,
+            severity=Severity.ERROR if grave else Severity.WARNING,
             title=f"{times(len(trained), 'training picture')} identical to {validated:,} of "
-            f"{int((survey.sides == VAL).sum()):,} for validation",
-            text="The network is asked what it was told, so its figures are better than it is. Leave the "
-            "copies out of training: validation then stays what it was.",
+            f"{all_validated:,} for validation",
+            text="The network is asked what it was told, so its figures are better than it is"
+            f"{'' if grave else ', if only by a little'}. Leave the copies out of training: validation then "
+            "stays what it was.",
             count=len(trained),
             remedy=leave_out_command(asked, "leakage"),
             examples=examples(survey.dataset.reader, trained, _named(survey, trained, "identical to")),

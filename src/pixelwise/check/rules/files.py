@@ -39,21 +39,21 @@ def other_sizes(survey: Survey, asked: Asked) -> list[Finding]:
     for kind, title, text, remedy in (
         (
             "turned",
-            "have a mask that lacks the turn of their picture's EXIF tag",
+            "a mask that lacks the turn of their picture's EXIF tag",
             "The picture is shown upright by its tag; its mask was saved from the stored pixels. Set so, "
             "masks are turned with their pictures.",
             mended,
         ),
         (
             "scaled",
-            "have a mask of another scale",
+            "a mask of another scale",
             "Shape and content agree, the number of pixels does not. Set so, masks are resized to their "
             "pictures by nearest neighbour; borders are then as coarse as the smaller of the two.",
             mended,
         ),
         (
             "sizes",
-            "have a mask of another size and shape",
+            "a mask of another size and shape",
             "Such a mask was made for another picture, or one of the two was cropped. Pair the right files.",
             "",
         ),
@@ -64,7 +64,7 @@ def other_sizes(survey: Survey, asked: Asked) -> list[Finding]:
                 Finding(
                     kind=kind,
                     severity=Severity.ERROR,
-                    title=f"{count:,} of {times(len(survey), 'picture')} {title}",
+                    title=f"{count:,} of {times(len(survey), 'picture')} {'has' if count == 1 else 'have'} {title}",
                     text=text,
                     count=count,
                     remedy=remedy,

@@ -36,7 +36,8 @@ def unknown_values(survey: Survey, asked: Asked) -> list[Finding]:
         Finding(
             kind="values",
             severity=Severity.ERROR,
-            title=f"{count:,} of {times(len(survey), 'mask')} hold values that no class has",
+            title=f"{count:,} of {times(len(survey), 'mask')} {'holds' if count == 1 else 'hold'} values that no class "
+            "has",
             text=text,
             count=count,
             remedy=train_command(asked.root, better) if better != asked.config else "",
