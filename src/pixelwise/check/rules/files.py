@@ -59,12 +59,13 @@ def other_sizes(survey: Survey, asked: Asked) -> list[Finding]:
         ),
     ):
         count = survey.fault_counts[kind]
+        have = "has" if count == 1 else "have"
         if count:
             found.append(
                 Finding(
                     kind=kind,
                     severity=Severity.ERROR,
-                    title=f"{count:,} of {times(len(survey), 'picture')} {'has' if count == 1 else 'have'} {title}",
+                    title=f"{count:,} of {times(len(survey), 'picture')} {have} {title}",
                     text=text,
                     count=count,
                     remedy=remedy,

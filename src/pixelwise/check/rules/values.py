@@ -31,13 +31,13 @@ def unknown_values(survey: Survey, asked: Asked) -> list[Finding]:
         if coloured is not None:
             return [coloured]
     texts = {item.index: item.fault.text for item in faulty}
+    holds = "holds" if count == 1 else "hold"
     better = changed(asked.config, table.propose(survey.seen, first).changes)
     return [
         Finding(
             kind="values",
             severity=Severity.ERROR,
-            title=f"{count:,} of {times(len(survey), 'mask')} {'holds' if count == 1 else 'hold'} values that no class "
-            "has",
+            title=f"{count:,} of {times(len(survey), 'mask')} {holds} values that no class has",
             text=text,
             count=count,
             remedy=train_command(asked.root, better) if better != asked.config else "",
