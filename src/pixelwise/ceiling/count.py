@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ from pixelwise.ceiling.grid import Grid
 from pixelwise.ceiling.result import Ceiling, figures, shares
 from pixelwise.ceiling.state import State, data_digest, load_state, save_state
 from pixelwise.ceiling.tally import METHODS, Method, Tally, tally
-from pixelwise.data.ahead import in_order
 from pixelwise.data.codec import UnreadableError
+from pixelwise.data.crew import Crew
 from pixelwise.data.dataset import Dataset
+from pixelwise.data.reader import Reader
 from pixelwise.data.verify import Checked, refuse
 from pixelwise.errors import ConfigError, DataError, PixelwiseError
 from pixelwise.progress import Progress
@@ -132,33 +134,44 @@ def _count(
     """
     reader, config = dataset.reader, dataset.config
     faults: list[Checked] = []
-
-    def look(index: int) -> Tally | Checked:
-        try:
-            mask = reader.for_network(index, _TINY)[1]
-        except DataError as error:
-            return Checked(index, error, _NOTHING, _NOTHING, np.zeros(256, np.int64))
-        return tally(mask, grids=grids, methods=methods, classes=len(reader.classes))
-
     left, done, saved = indices[counted.done :], counted.done, time.monotonic()
-    for found in in_order(look, left, workers=config.workers):
-        done += 1
-        if isinstance(found, Checked) and not (
-            config.skip_broken and isinstance(found.error, UnreadableError)
-        ):
-            faults.append(found)
-        elif not faults:
-            counted.skip(str(found.error)) if isinstance(found, Checked) else counted.add(found)
-        if progress is not None:
-            progress("counting masks", done, len(indices))
-        if stop():
-            save()
-            raise CeilingInterrupted(f"stopped after {counted.done:,} of {len(indices):,} pictures")
-        if time.monotonic() - saved >= SECONDS and not faults:
-            save()
-            saved = time.monotonic()
+    crew = Crew(_Asked(reader, grids, methods), workers=config.workers, items=len(left))
+    with crew:
+        for found in crew.in_order(_look, left):
+            done += 1
+            if isinstance(found, Checked) and not (
+                config.skip_broken and isinstance(found.error, UnreadableError)
+            ):
+                faults.append(found)
+            elif not faults:
+                counted.skip(str(found.error)) if isinstance(found, Checked) else counted.add(found)
+            if progress is not None:
+                progress("counting masks", done, len(indices))
+            if stop():
+                save()
+                raise CeilingInterrupted(f"stopped after {counted.done:,} of {len(indices):,} pictures")
+            if time.monotonic() - saved >= SECONDS and not faults:
+                save()
+                saved = time.monotonic()
     save()
     refuse(faults, reader, len(indices))
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What is the same for every mask."""
+
+    reader: Reader
+    grids: Sequence[Grid]
+    methods: Sequence[Method]
+
+
+def _look(asked: _Asked, index: int) -> Tally | Checked:
+    try:
+        mask = asked.reader.for_network(index, _TINY)[1]
+    except DataError as error:
+        return Checked(index, error, _NOTHING, _NOTHING, np.zeros(256, np.int64))
+    return tally(mask, grids=asked.grids, methods=asked.methods, classes=len(asked.reader.classes))
 
 
 _NOTHING = np.zeros((0, 0), np.uint8)

@@ -23,8 +23,9 @@ from pixelwise.check.rules.classes import class_rows
 from pixelwise.check.rules.distributions import histograms
 from pixelwise.check.survey import SIDES, Survey
 from pixelwise.config import DataConfig
-from pixelwise.data.ahead import in_order
+from pixelwise.data.crew import Crew, Ready
 from pixelwise.data.dataset import Dataset
+from pixelwise.data.reader import Reader
 from pixelwise.progress import Progress
 from pixelwise.types import IGNORE
 
@@ -65,7 +66,7 @@ def check(
         version: Of pixelwise, likewise.
         size: `(height, width)` of the network's input, to say which objects are too small for it.
         stride: Of the network's answer, likewise.
-        workers: Threads that decode.
+        workers: Processes that look, or threads where the system does not fork or there is little to do.
         progress: Told of every sample.
 
     Raises:
@@ -118,18 +119,25 @@ def _survey(dataset: Dataset, out: Path, workers: int, progress: Progress | None
     return survey, reused
 
 
-def _looks(dataset: Dataset, journal: Journal, workers: int) -> Iterator[tuple[Facts, bool]]:
-    """The facts of every sample in order, and whether they had been noted before."""
+_Looked = tuple[Facts, bool]
+"""The facts of a sample, and whether they had been noted before."""
+
+
+def _looks(dataset: Dataset, journal: Journal, workers: int) -> Iterator[_Looked]:
+    """Those of every sample, in order."""
     reader = dataset.reader
 
-    def known(index: int) -> tuple[int, Facts | None]:
-        return index, journal.facts(reader.entries[index])
+    def items() -> Iterator[int | Ready[_Looked]]:
+        for index in range(len(reader)):
+            noted = journal.facts(reader.entries[index])
+            yield index if noted is None else Ready((noted, True))
 
-    def facts(item: tuple[int, Facts | None]) -> tuple[Facts, bool]:
-        index, noted = item
-        return (look(reader, index), False) if noted is None else (noted, True)
+    with Crew(reader, workers=workers, items=max(0, len(reader) - journal.known)) as crew:
+        yield from crew.in_order(_look, items())
 
-    yield from in_order(facts, map(known, range(len(reader))), workers=workers, ahead=4 * workers)
+
+def _look(reader: Reader, index: int) -> _Looked:
+    return look(reader, index), False
 
 
 def _sides(survey: Survey) -> tuple[Side, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -44,7 +45,7 @@ class Ceiling:
     """Go on with the count that the folder has."""
     json: bool = False
     """Print the result for machines."""
-    config: DataConfig = field(default_factory=DataConfig)
+    config: DataConfig = field(default_factory=lambda: DataConfig(workers=os.cpu_count() or 1))
 
     def run(self) -> int:
         """Counts, writes and prints; 0, or 130 when a signal ended it early."""

@@ -57,6 +57,9 @@ class UnreadableError(MendableError):
     def __init__(self, message: str) -> None:
         super().__init__(message, SKIP_BROKEN)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self),)
+
 
 @dataclass(frozen=True)
 class Header:

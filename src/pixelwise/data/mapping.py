@@ -44,6 +44,9 @@ class UnknownValueError(DataError):
         self.path = path
         self.changes = changes
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.seen, self.path, dict(self.changes))
+
 
 @dataclass(frozen=True)
 class LabelTable:

@@ -24,6 +24,9 @@ class MendableError(DataError):
         super().__init__(message)
         self.changes: Mapping[str, Any] = MappingProxyType(dict(changes))
 
+    def __reduce__(self) -> tuple[Any, ...]:  # an error of a worker process is raised in its parent
+        return type(self), (str(self), dict(self.changes))
+
 
 def data_error(message: str, changes: Mapping[str, Any]) -> DataError:
     """A `MendableError`, or a plain `DataError` where there is no change to propose."""

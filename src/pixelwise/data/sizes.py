@@ -40,6 +40,9 @@ class SizesDifferError(DataError):
         self.kind: Kind = kind_of(picture, mask)
         self.changes: Mapping[str, Any] = FIT_MASKS if self.kind != "other" else {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.picture, self.mask)
+
 
 def kind_of(picture: Header, mask: Header) -> Kind:
     """How a mask's size differs from its picture's; see `SizesDifferError.kind`."""
