@@ -1,8 +1,8 @@
 """How often a chunk was begun: a picture that ends its worker is found, left out and told.
 
-A decoder that crashes, or a picture for which memory has no room, takes the whole process along, so nobody can
-say which picture it was. A chunk that was begun twice in vain is therefore done picture by picture, and each
-is written down before. Knows no network and no engine.
+A decoder that crashes, or a picture for which memory has no room, takes the whole process along, so nobody
+can say which picture it was. A chunk that was begun twice in vain is therefore done picture by picture, and
+each is written down before. Knows no network and no engine.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ BLAMED = 2
 """Times that a worker ended at a picture, alone, before the picture is left out."""
 
 ENDED = (
-    f"its worker ended {BLAMED} times while it was read or segmented, and it is left out: it may need more memory "
-    "than a worker has, or crash a decoder; open it and save it anew, or leave it out"
+    f"its worker ended {BLAMED} times while it was read or segmented, so it is left out: it may need more "
+    "memory than a worker has, or crash a decoder; save it anew, or give workers more memory"
 )
 
 

@@ -108,7 +108,7 @@ class Parts:
         if self._store.size(f"{FOLDER}/{name}") is None:
             return None
         part = Part([], {})
-        for line in self._store.read(f"{FOLDER}/{name}").decode("utf-8", "replace").splitlines():
+        for line in self._store.read(f"{FOLDER}/{name}").decode("utf-8", "replace").split("\n"):
             value = parsed(line)
             done = Done.from_json(value)
             if done is not None:

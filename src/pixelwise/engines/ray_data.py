@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any, cast
@@ -57,14 +58,14 @@ class Summary:
         skipped: Pictures whose results were there.
         failures: Pictures that could not be segmented.
         failed: Why, by address, for the first `FAILURES_TOLD` of them.
-        workers: That were asked for.
+        nodes: Pictures that were segmented now, by the machine's id in the cluster.
     """
 
     done: int = 0
     skipped: int = 0
     failures: int = 0
     failed: dict[str, str] = field(default_factory=dict[str, str])
-    workers: int = 0
+    nodes: Counter[str] = field(default_factory=Counter[str])
 
     @property
     def total(self) -> int:
@@ -103,12 +104,12 @@ def predict(
     summary = Summary()
     told: set[str] = set()
     with _cluster(config, on_note) as workers:
-        summary.workers = workers
         shared = ray.put(_Shared(task, model_files(task.model), parts.identity, parts.run, index))
         for report in _reports(task, config, shared, workers):
             if "fatal" in report:
                 raise _ERRORS[report["kind"]](report["fatal"])
             summary.done += report["done"]
+            summary.nodes[report["node"]] += report["done"]
             summary.skipped += report["skipped"]
             summary.failures += len(report["failed"])
             for address, why in report["failed"].items():
@@ -191,6 +192,7 @@ class _Actor:
             "skipped": report.skipped,
             "failed": dict(report.failed),
             "notes": report.notes,
+            "node": ray.get_runtime_context().get_node_id(),
         }
 
 

@@ -6,7 +6,6 @@ Knows no engine.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -81,6 +80,9 @@ class _Ledger:
 class Worker:
     """Segments chunks of pictures.
 
+    Attributes:
+        folder: Where pictures from elsewhere and results for elsewhere lie for a while; removed in the end.
+
     Args:
         predictor: Segments a picture.
         outputs: What is written; its folder does not count.
@@ -104,16 +106,18 @@ class Worker:
     ) -> None:
         self._store, self._parts, self._index = store, parts, index
         self._notes: list[str] = []
-        self._folder = tempfile.TemporaryDirectory(prefix="pixelwise-worker-")
-        self._inbox = Path(self._folder.name) / "in"
+        self._temporary = tempfile.TemporaryDirectory(prefix="pixelwise-worker-")
+        self.folder = Path(self._temporary.name)
+        self._inbox = self.folder / "in"
         self._inbox.mkdir()
         self._local = isinstance(store, LocalStore)
-        folder = store.folder if isinstance(store, LocalStore) else Path(self._folder.name) / "out"
+        folder = store.folder if isinstance(store, LocalStore) else self.folder / "out"
         outputs = replace(outputs, folder=folder)
         self._ledger = _Ledger(self, parts.identity)
         self._job = Job(predictor, outputs, self._ledger, workers=threads, on_note=self._notes.append)
         self._outputs, self._predictor, self._threads = outputs, predictor, threads
         self._measures = measures
+        self._labels: set[str] = set()
         if outputs.labelme and not self._local:
             store.write(f"labelme/{LABELS_FILE}", labels_text(predictor.classes))
 
@@ -228,14 +232,19 @@ class Worker:
             return address, None
         sizes = {kind: file.stat().st_size for kind, file in outcome.files.items()}
         if not self._local:
-            for kind, file in outcome.files.items():
-                self._store.put(file, record.files[kind])
-                file.unlink()
+            self._send(outcome, record)
         return address, Done(replace(record, photo=address), sizes, item.stamp)
 
-    def close(self) -> None:
-        """Removes what was brought."""
-        shutil.rmtree(self._folder.name, ignore_errors=True)
+    def _send(self, outcome: Outcome, record: Record) -> None:
+        """Puts a picture's results into the store."""
+        for kind, file in outcome.files.items():
+            self._store.put(file, record.files[kind])
+            file.unlink()
+        if "labelme" in outcome.files:  # each of its folders has the classes too, and can be trained on
+            labels = f"{PurePosixPath(record.files['labelme']).parent}/{LABELS_FILE}"
+            if labels not in self._labels:
+                self._store.write(labels, labels_text(self._predictor.classes))
+                self._labels.add(labels)
 
 
 def _ending(item: Item) -> str:
