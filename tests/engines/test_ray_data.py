@@ -1,4 +1,4 @@
-"""Ray Data on a real cluster of two nodes, one of which is killed; and a driver that is killed."""
+"""Ray Data on a real cluster of three nodes, one of which is killed; and a driver that is killed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PICTURES = 30
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Two nodes of one core each; the driver is on the first."""
+    """A head for the driver, and two nodes of one core each for workers."""
     from ray.cluster_utils import Cluster
 
     quick = {
@@ -41,11 +41,11 @@ def cluster() -> Iterator[Any]:
         "health_check_period_ms": 500,
         "health_check_failure_threshold": 4,
     }
-    node = {"num_cpus": 1, "object_store_memory": 80 << 20}
-    cluster = Cluster(
-        initialize_head=True, head_node_args={**node, "include_dashboard": False, "_system_config": quick}
-    )
-    cluster.add_node(**node)
+    node = {"object_store_memory": 80 << 20}
+    head = {**node, "num_cpus": 0, "include_dashboard": False, "_system_config": quick}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(2):
+        cluster.add_node(num_cpus=1, **node)
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
     yield cluster
     ray.shutdown()
@@ -96,22 +96,20 @@ def _predict(task: Task, *, resume: bool = False, workers: int = 2, on_done: Any
 def test_a_node_that_is_killed_costs_nothing_and_doubles_nothing(
     cluster: Any, model: Path, pictures: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
-    killed: list[int] = []
+    killed: list[str] = []
 
     def kill(now: Any) -> None:
-        if not killed and now.done >= 4:
-            killed.append(now.done)
-            cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+        """The first that has done something: it is at its next chunk, and has another waiting."""
+        for node in cluster.list_all_nodes():
+            if not killed and now.nodes[node.node_id] >= 4:
+                killed.append(node.node_id)
+                cluster.remove_node(node, allow_graceful=False)
 
-    task = _task(model, pictures, tmp_path / "out")
-    summary = _predict(task, on_done=kill)
-    assert killed
-    assert killed[0] < PICTURES // 2
-    assert (summary.done, summary.skipped, [*summary.failed]) == (
-        PICTURES + 1,
-        0,
-        [str(pictures / "bad.jpg")],
-    )
+    summary = _predict(_task(model, pictures, tmp_path / "out"), on_done=kill)
+    assert 4 <= summary.nodes[killed[0]] < PICTURES
+    assert len(summary.nodes) == 2
+    assert (summary.done, summary.skipped) == (PICTURES + 1, 0)
+    assert [*summary.failed] == [str(pictures / "bad.jpg")]
     assert contents(tmp_path / "out") == expected
     done = addresses(tmp_path / "out")
     assert len(done) == len(set(done)) == PICTURES + 1
