@@ -59,7 +59,7 @@ class Demo:
         Evaluate(model=best, data=data, out=self.out / "scores.json").run()
         print("4. predicting, worst pictures first")
         predictions = self.out / "predictions"
-        Predict(model=best, photos=(str(data),), compare=True, worst=PHOTOS, out=predictions).run()
+        Predict(model=best, photos=(str(data),), compare=True, worst=PHOTOS, out=str(predictions)).run()
         print(f"\nLook at\n  {predictions / 'compare' / 'worst.png'}")
         print(f"  {run / 'curves.png'}\n  {self.out / 'scores.json'}")
         print("then try your own pictures:")

@@ -8,6 +8,7 @@ from pixelwise.config.augment import AugmentConfig
 from pixelwise.config.changes import changed
 from pixelwise.config.data import DataConfig
 from pixelwise.config.predict import PredictConfig
+from pixelwise.config.ray import RayConfig
 from pixelwise.config.train import TrainConfig
 
-__all__ = ["AugmentConfig", "DataConfig", "PredictConfig", "TrainConfig", "changed"]
+__all__ = ["AugmentConfig", "DataConfig", "PredictConfig", "RayConfig", "TrainConfig", "changed"]

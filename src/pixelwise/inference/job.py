@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pixelwise.data.ahead import in_order
@@ -17,7 +17,7 @@ from pixelwise.data.writers.labelme import labels_text
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import remove_leftovers, replacing, sha256_of, write_whole
 from pixelwise.inference.enlarge import check_room
-from pixelwise.inference.manifest import Manifest, Record
+from pixelwise.inference.manifest import Ledger, Record
 from pixelwise.inference.outputs import Outcome, Outputs
 from pixelwise.inference.photos import Photo, read_input
 from pixelwise.inference.predictor import Input, Predictor, own_size
@@ -46,7 +46,7 @@ class Job:
         self,
         predictor: Predictor,
         outputs: Outputs,
-        manifest: Manifest,
+        manifest: Ledger,
         *,
         resume: bool = False,
         workers: int = 2,
@@ -58,7 +58,7 @@ class Job:
         self._on_note, self._on_rows = on_note, on_rows
         self._told: set[Way] = set()
 
-    def run(self, photos: Sequence[Photo]) -> Iterator[Outcome]:
+    def run(self, photos: Iterable[Photo]) -> Iterator[Outcome]:
         """Segments them.
 
         Yields:

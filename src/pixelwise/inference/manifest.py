@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from pixelwise.errors import DataError
 from pixelwise.files import sha256_of, write_whole
@@ -65,6 +65,23 @@ class Record:
             return None
 
 
+class Ledger(Protocol):
+    """Where a job writes down what is done, and asks what was done before."""
+
+    @property
+    def identity(self) -> str:
+        """What the job is, as a text."""
+        ...
+
+    def add(self, record: Record) -> None:
+        """Writes down that a photo is done; its results must be there already."""
+        ...
+
+    def done(self, photo: str, checksum: str, files: Mapping[str, str]) -> Record | None:
+        """The record of a photo that need not be done again."""
+        ...
+
+
 class Manifest:
     """The record of a job, in the folder of its results.
 
@@ -115,17 +132,26 @@ class Manifest:
             files: The results that are wanted, by kind, relative to the folder.
         """
         record = self._before.get(photo)
-        if record is None or record.checksum != checksum or dict(record.files) != dict(files):
+        if record is None or not is_unchanged(record, checksum, files):
             return None
-        for kind, path in files.items():
-            found = self._folder / path
-            if not found.is_file() or sha256_of(found) != record.checksums.get(kind):
-                return None
-        return record
+        return record if has_results(record, self._folder) else None
 
     def close(self) -> None:
         """Nothing is added any more."""
         self._file.close()
+
+
+def is_unchanged(record: Record, checksum: str, files: Mapping[str, str]) -> bool:
+    """Whether a record is of a photo with these bytes, and of these results."""
+    return record.checksum == checksum and dict(record.files) == dict(files)
+
+
+def has_results(record: Record, folder: Path) -> bool:
+    """Whether all results of a record lie in a folder as they were written."""
+    return all(
+        (folder / path).is_file() and sha256_of(folder / path) == record.checksums.get(kind)
+        for kind, path in record.files.items()
+    )
 
 
 def _read(path: Path, job: Mapping[str, Any]) -> dict[str, Record]:
@@ -134,15 +160,15 @@ def _read(path: Path, job: Mapping[str, Any]) -> dict[str, Record]:
         return {}
     found: dict[str, Record] = {}
     with path.open(encoding="utf-8", errors="replace") as file:
-        _check_job(path, _parsed(file.readline(_LONGEST_LINE)), job)
+        check_job(str(path.parent), parsed(file.readline(_LONGEST_LINE)), job)
         while line := file.readline(_LONGEST_LINE):
-            record = Record.from_json(_parsed(line))
+            record = Record.from_json(parsed(line))
             if record is not None:
                 found[record.photo] = record
     return found
 
 
-def _parsed(line: str) -> Any:
+def parsed(line: str) -> Any:
     """The value of a line; None where a crash cut it, or something else wrote it."""
     try:
         return json.loads(line)
@@ -150,16 +176,28 @@ def _parsed(line: str) -> Any:
         return None
 
 
-def _check_job(path: Path, header: Any, job: Mapping[str, Any]) -> None:
+def check_job(place: str, header: Any, job: Mapping[str, Any]) -> None:
+    """Refuses to go on with another job than was begun.
+
+    Args:
+        place: Of the results, for the message.
+        header: What was written of the job that was begun: `{"job": ...}`.
+        job: The one that goes on.
+
+    Raises:
+        DataError: They differ, or the header is none.
+    """
     before = cast("dict[str, Any]", header).get("job") if isinstance(header, dict) else None
     if not isinstance(before, dict):
-        raise DataError(f"{path} is no manifest of pixelwise: remove it, or take another folder with --out")
+        raise DataError(
+            f"what lies in {place} is no manifest of pixelwise: remove it, or take another folder with --out"
+        )
     before = cast("dict[str, Any]", before)
     now = json.loads(json.dumps(job))
     differing = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     if differing:
         raise DataError(
-            f"{path.parent} was begun with another {', '.join(differing)}, so its results would not be like "
+            f"{place} was begun with another {', '.join(differing)}, so its results would not be like "
             "these: take another folder with --out, or leave out --resume and begin anew"
         )
 
