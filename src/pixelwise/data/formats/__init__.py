@@ -22,6 +22,7 @@ from pixelwise.data.formats import (
     labelme,
     oxford_pets,
     pascal_context,
+    shards,
     voc,
     yolo,
 )
@@ -57,6 +58,7 @@ READERS: dict[str, Format] = {  # in the order in which they are tried
     "coco": Format(coco.recognises, coco.open_coco, named=True),
     "labelme": Format(labelme.recognises, labelme.open_labelme),
     "folder": Format(folder.recognises, folder.open_folder),
+    "shards": Format(shards.recognises, shards.open_shards),
 }
 
 
