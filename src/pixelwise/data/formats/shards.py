@@ -3,16 +3,21 @@
     index.jsonl + train-00000.tar, train-00001.tar … + val-00000.tar …   as `convert --to shards` writes them
     any .tar files with NAME.jpg and NAME.mask.png beside each other     as others write them
 
-With an index opening reads that alone, and every sample is checked against it when it is read. Without one
-the headers of all tars are read first. Knows this layout; the bytes come from `pixelwise.data.shards`.
+With an index opening reads that alone, every sample is checked against it when it is read, and the set may
+lie on a server. Without one the headers of all tars are read first. Knows this layout; the bytes come from
+`pixelwise.data.shards`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
+
+from pixelwise.address import member_url, plain_url, url_of
 from pixelwise.config import DataConfig
 from pixelwise.data.entries import Entries, Entry
 from pixelwise.data.found_classes import decide_classes
@@ -21,8 +26,11 @@ from pixelwise.data.listing import left_out_note, list_files, subfolders
 from pixelwise.data.mapping import build_table, parse_map
 from pixelwise.data.reader import LabelledPictures, Picture, Stored
 from pixelwise.data.shards.gather import Gathered, gather
-from pixelwise.data.shards.index import INDEX_FILE, is_index, read_index
-from pixelwise.data.shards.source import FolderSource, Samples
+from pixelwise.data.shards.http import Http
+from pixelwise.data.shards.index import INDEX_FILE, Index, is_index, read_index
+from pixelwise.data.shards.object_store import ObjectStore
+from pixelwise.data.shards.remote import RemoteSource
+from pixelwise.data.shards.source import FolderSource, MissingError, Samples, Source
 from pixelwise.data.shards.table import SampleTable
 from pixelwise.data.sizes import sizes_differ
 from pixelwise.errors import DataError
@@ -85,11 +93,19 @@ def open_shards(root: Path, config: DataConfig) -> LabelledPictures:
     """Reads the index, or the headers of the tars where there is none.
 
     Raises:
+        BackendError: The URL is one of an object store whose package is not installed.
         DataError: A shard is missing or damaged, or the index is; members don't pair; no classes.
         ConfigError: A mapping or a class list that cannot be.
     """
+    url = url_of(root)
+    if url is not None:
+        return _on_server(url, config)
     if (root / INDEX_FILE).is_file():
-        return _indexed(root, config)
+        source = FolderSource(root)
+        index = read_index(root / INDEX_FILE, str(root / INDEX_FILE))
+        for shard in index.table.shards:
+            source.check(shard)
+        return _indexed(root, index, source, config, path=root / INDEX_FILE)
     subfolders(root)  # says what is wrong with a folder that is none
     tars, _ = list_files(root, {_TAR})
     if not tars:
@@ -100,12 +116,25 @@ def open_shards(root: Path, config: DataConfig) -> LabelledPictures:
     return _gathered(root, gather(root, tars, skip_unpaired=config.skip_unpaired), config)
 
 
-def _indexed(root: Path, config: DataConfig) -> LabelledPictures:
-    path = root / INDEX_FILE
-    index = read_index(path, str(path))
-    source = FolderSource(root)
-    for shard in index.table.shards:
-        source.check(shard)
+def _on_server(url: str, config: DataConfig) -> LabelledPictures:
+    """The set below a URL: its index is kept in the cache folder, its shards stay where they are."""
+    scheme = url.partition(":")[0]
+    transport = Http() if scheme.startswith("http") else ObjectStore(scheme)
+    folder = config.cache_dir or Path(platformdirs.user_cache_dir("pixelwise"))
+    path = folder / "remote" / hashlib.sha256(url.encode()).hexdigest()[:32] / INDEX_FILE
+    try:
+        transport.copy(member_url(url, INDEX_FILE), path)
+    except MissingError as error:
+        raise DataError(
+            f"{error}; a set on a server needs the {INDEX_FILE} that pixelwise convert --to shards writes"
+        ) from error
+    index = read_index(path, plain_url(member_url(url, INDEX_FILE)))
+    root = Path(plain_url(url))
+    return _indexed(root, index, RemoteSource(url, transport), config, path=path)
+
+
+def _indexed(root: Path, index: Index, source: Source, config: DataConfig, *, path: Path) -> LabelledPictures:
+    """The set that an index lists; what it depends on is the index's file, `path`, and what that says."""
     samples = Samples(root, index.table, source)
     known = {root / shard.name: shard.sha256 for shard in index.table.shards}
     return LabelledPictures(
@@ -113,6 +142,7 @@ def _indexed(root: Path, config: DataConfig) -> LabelledPictures:
         *(_entries(root, index.table), index.splits, (_note(index.table, f"listed in {INDEX_FILE}"),)),
         labels=ShardMasks(samples),
         pictures=ShardPictures(samples),
+        shared=(path,),
         known=known,
     )
 

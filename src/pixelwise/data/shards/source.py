@@ -77,6 +77,10 @@ class FolderSource:
             )
 
 
+class MissingError(DataError):
+    """A file is not on its server."""
+
+
 def unreadable(path: Path, error: OSError) -> DataError:
     """The error for a shard that cannot be opened or read."""
     if isinstance(error, FileNotFoundError):
@@ -162,4 +166,4 @@ class Samples:
             )
 
 
-__all__ = ["FolderSource", "Samples", "Source", "unreadable"]
+__all__ = ["FolderSource", "MissingError", "Samples", "Source", "unreadable"]
