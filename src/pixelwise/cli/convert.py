@@ -22,8 +22,10 @@ class Convert:
     """Folder of the labelled pictures."""
     target: Annotated[Positional[Path], arg(metavar="DST")]
     """Folder for the new data set; it must not exist yet."""
-    to: Literal["folder", "voc", "coco", "labelme"]
+    to: Literal["folder", "voc", "coco", "labelme", "shards"]
     """The layout to write."""
+    shard_size: int = 256
+    """About how many MiB a tar file of --to shards has."""
     config: DataConfig = field(default_factory=DataConfig)
 
     def run(self) -> int:
@@ -36,7 +38,7 @@ class Convert:
             dataset = open_dataset(self.source, self.config)
             for note in dataset.reader.notes:
                 display.note(note)
-            done = convert(dataset, self.target, self.to, progress=display.work)
+            done = convert(dataset, self.target, self.to, shard_mib=self.shard_size, progress=display.work)
             for note in done.notes:
                 display.warning(note)
         said = f"{done.pictures:,} pictures, {len(dataset.classes)} classes, layout {self.to}"

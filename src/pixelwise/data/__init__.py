@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from pixelwise.address import url_of
 from pixelwise.config import DataConfig
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.entries import Unpaired
@@ -32,7 +33,7 @@ def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
     Masks are decoded only as far as finding the classes needs it.
 
     Args:
-        root: The data set's folder.
+        root: The data set's folder, or the URL of shards.
         config: Format, class names, mapping and split; all as found where not given.
 
     Raises:
@@ -40,7 +41,9 @@ def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
         ConfigError: An unknown format, or a mapping or class list that cannot be.
     """
     config = config or DataConfig()
-    path = Path(root).expanduser().absolute()  # files are noted by paths that no change of folder alters
+    url = url_of(root)
+    # Files are noted by paths that no change of folder alters.
+    path = Path(root).expanduser().absolute() if url is None else Path(url)
     reader = _lenient(remap(format_of(path, config).open(path, config), config), config)
     if config.leave_out:
         reader = leave_out(reader, config.leave_out)

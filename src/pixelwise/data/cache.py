@@ -197,13 +197,14 @@ def _digests(
     place = hashlib.sha256(str(reader.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
     # Samples may share a file, as those of one json do.
     files = list(dict.fromkeys([*(path for e in entries for path in (e.image, e.labels)), *reader.shared]))
+    unknown = [path for path in files if path not in reader.known]
     found = digest_files(
-        files,
+        unknown,
         workers=config.workers,
         record=root / "digests" / f"{place}.json" if config.cache else None,
         progress=None if progress is None else lambda done, total: progress("reading files", done, total),
     )
-    digest = dict(zip(files, found, strict=True))
+    digest = {**reader.known, **dict(zip(unknown, found, strict=True))}
     shared = [digest[path] for path in reader.shared]
     return [(digest[entry.image], digest[entry.labels], *shared) for entry in entries]
 

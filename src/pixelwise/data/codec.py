@@ -100,13 +100,17 @@ class Decoded:
     shades: int
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, *, content: bytes | None = None) -> Header:
     """Reads size, orientation and format without decoding the pixels.
+
+    Args:
+        path: The file.
+        content: As for `decode`.
 
     Raises:
         DataError: The file is missing, or is no picture.
     """
-    with _file(path) as stream:
+    with _file(path) if content is None else io.BytesIO(content) as stream:
         image = _identify(stream, path)
         width, height = _stored_size(image)
         # To find a tag behind the pixels of a PNG, Pillow decodes them: not those of a bomb.

@@ -23,11 +23,18 @@ class Entry:
         name: Unique within the data set: the path under the picture folder, without its ending.
         image: The file that holds the picture.
         labels: The file that says what its pixels are: a mask, or the shapes drawn on it.
+        member: The mask's name within that file, where the file is an archive of many.
     """
 
     name: str
     image: Path
     labels: Path
+    member: str = ""
+
+    @property
+    def said(self) -> Path:
+        """What the labels are called in messages."""
+        return self.labels / self.member if self.member else self.labels
 
 
 class Texts(Sequence[str]):
@@ -124,12 +131,15 @@ class Entries(Sequence[Entry]):
         self.unpaired = Unpaired(Paths(root), Paths(root))
         self._images = Paths(root)
         self._labels = Paths(root)
+        self._members = Texts()
 
-    def add(self, name: str, image: Path | str, labels: Path | str) -> None:
-        """Appends a sample; a path is relative to the root, or absolute."""
+    def add(self, name: str, image: Path | str, labels: Path | str, *, member: str = "") -> None:
+        """Appends a sample; a path is relative to the root, or absolute. All have a `member`, or none."""
         self.names.append(name)
         self._images.append(image)
         self._labels.append(labels)
+        if member:
+            self._members.append(member)
 
     def places(self) -> dict[str, int]:
         """Name -> index."""
@@ -145,7 +155,8 @@ class Entries(Sequence[Entry]):
     def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return Entry(self.names[index], self._images[index], self._labels[index])
+        member = self._members[index] if self._members else ""
+        return Entry(self.names[index], self._images[index], self._labels[index], member)
 
     def __iter__(self) -> Iterator[Entry]:
         return (self[index] for index in range(len(self)))

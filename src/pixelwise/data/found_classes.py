@@ -7,7 +7,7 @@ proposal, never a guess.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pixelwise.config import DataConfig
 from pixelwise.data.ahead import in_order
 from pixelwise.data.classes_file import read_classes
 from pixelwise.data.entries import Entry
-from pixelwise.data.io import UnreadableError, read_mask_values
+from pixelwise.data.io import RawMask, UnreadableError, read_mask_values
 from pixelwise.data.mapping import (
     LabelTable,
     UnknownValueError,
@@ -34,10 +34,20 @@ CLASSES_FILE = "classes.txt"
 _NAME_THEM = f"or name the classes with --classes, or in {CLASSES_FILE}"
 
 
+def _read_file(entry: Entry) -> RawMask:
+    return read_mask_values(entry.labels)
+
+
 def decide_classes(
-    root: Path, entries: Sequence[Entry], config: DataConfig
+    root: Path, entries: Sequence[Entry], config: DataConfig, *, read: Callable[[Entry], RawMask] = _read_file
 ) -> tuple[Classes, LabelTable, tuple[str, ...]]:
     """The classes, the table from raw values to their ids, and sentences that say where they come from.
+
+    Args:
+        root: Where a classes.txt may be.
+        entries: The samples.
+        config: How the set is read.
+        read: Gives the mask of a sample; decodes its file where not given.
 
     Raises:
         DataError: The masks' values leave open what they mean; a `MendableError` proposes the mapping.
@@ -54,10 +64,10 @@ def decide_classes(
         classes, colours = listed.classes, listed.colours
         origin = f"{len(classes)} classes from {CLASSES_FILE}"
     else:
-        return _from_masks(entries, pairs, config)
+        return _from_masks(entries, pairs, config, read)
     table = build_table(len(classes), pairs, colours)
     if IGNORE not in pairs:
-        _refuse_binary(entries, classes, config)
+        _refuse_binary(entries, classes, config, read)
     return classes, table, (origin,)
 
 
@@ -67,11 +77,11 @@ def names_its_own(config: DataConfig, known: Classes) -> bool:
 
 
 def _from_masks(
-    entries: Sequence[Entry], pairs: Mapping[int, int], config: DataConfig
+    entries: Sequence[Entry], pairs: Mapping[int, int], config: DataConfig, read: Callable[[Entry], RawMask]
 ) -> tuple[Classes, LabelTable, tuple[str, ...]]:
     """Names classes after their ids, where the masks' values are 0, 1, 2 … without a gap."""
     seen: Counter[int | Colour] = Counter()
-    for counts in _each_mask(entries, config):
+    for counts in _each_mask(entries, config, read):
         seen.update(counts)
         if len(seen) > MAX_CLASSES + 1:
             break  # no set of ids any more
@@ -128,13 +138,15 @@ def _refuse_unknown(seen: Mapping[int | Colour, int], table: LabelTable, folder:
         raise data_error(table.explain(seen, folder), table.propose(seen).changes)
 
 
-def _refuse_binary(entries: Sequence[Entry], classes: Classes, config: DataConfig) -> None:
+def _refuse_binary(
+    entries: Sequence[Entry], classes: Classes, config: DataConfig, read: Callable[[Entry], RawMask]
+) -> None:
     """Stops where 255 would be ignored although it is plainly a class: all masks hold one id and 255.
 
     Ends as soon as a second id is seen, mostly in the first mask; then 255 is void, as in PASCAL VOC.
     """
     seen: Counter[int | Colour] = Counter()
-    for counts in _each_mask(entries, config):
+    for counts in _each_mask(entries, config, read):
         seen.update(counts)
         if len(set(seen) - {IGNORE}) > 1:
             return
@@ -148,23 +160,21 @@ def _refuse_binary(entries: Sequence[Entry], classes: Classes, config: DataConfi
     )
 
 
-def _each_mask(entries: Sequence[Entry], config: DataConfig) -> Iterator[Counter[int | Colour]]:
+def _each_mask(
+    entries: Sequence[Entry], config: DataConfig, read: Callable[[Entry], RawMask]
+) -> Iterator[Counter[int | Colour]]:
     """Counts the values of one mask after the other, a few ahead in threads."""
 
     def count(entry: Entry) -> Counter[int | Colour]:
-        return _count(entry.labels, config.skip_broken)
+        try:
+            raw = read(entry)
+        except UnreadableError:
+            if config.skip_broken:
+                return Counter()
+            raise
+        return count_values(raw[..., 0] if raw.ndim == 3 and grey_only(raw) else raw)
 
     yield from in_order(count, entries, workers=config.workers)
-
-
-def _count(path: Path, skip_broken: bool) -> Counter[int | Colour]:
-    try:
-        raw = read_mask_values(path)
-    except UnreadableError:
-        if skip_broken:
-            return Counter()
-        raise
-    return count_values(raw[..., 0] if raw.ndim == 3 and grey_only(raw) else raw)
 
 
 def _listed(seen: Mapping[int | Colour, int]) -> str:

@@ -70,7 +70,7 @@ def _without(reader: LabelledPictures, out: set[int]) -> LabelledPictures:
     entries.unpaired = reader.entries.unpaired
     for index in kept:
         entry = reader.entries[index]
-        entries.add(entry.name, entry.image, entry.labels)
+        entries.add(entry.name, entry.image, entry.labels, member=entry.member)
     new = {old: place for place, old in enumerate(kept)}
     splits = {
         name: tuple(new[old] for old in indices if old in new) for name, indices in reader.splits.items()

@@ -63,6 +63,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def known(self) -> Mapping[Path, str]:
+        """SHA-256 of files, as a data set states it that checks whatever it reads of them."""
+        ...
+
+    @property
     def unpaired(self) -> Unpaired:
         """Pictures without labels and labels without a picture, which were left out."""
         ...
@@ -92,6 +97,23 @@ class Reader(Protocol):
         """As `for_network`, with the mask `(h, w) uint8` at `size` too."""
         ...
 
+    def stored(self, index: int) -> Stored | None:
+        """The picture's file as it is; None where it is packed into its labels."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A picture as it is stored.
+
+    Attributes:
+        path: What it is called: its file, or its place in an archive.
+        content: Its bytes, where they don't stand in a file of their own.
+    """
+
+    path: Path
+    content: bytes | None = None
+
 
 class Pictures(Protocol):
     """How the picture of an entry is read."""
@@ -102,6 +124,10 @@ class Pictures(Protocol):
 
     def at(self, entry: Entry, size: tuple[int, int]) -> tuple[Picture, tuple[int, int]]:
         """The picture at `size`, and the size that it has of its own."""
+        ...
+
+    def stored(self, entry: Entry) -> Stored | None:
+        """As `Reader.stored`."""
         ...
 
 
@@ -135,6 +161,10 @@ class PictureFiles:
         """Decodes the file no larger than it needs to be."""
         return read_picture_at(entry.image, size)
 
+    def stored(self, entry: Entry) -> Stored | None:
+        """The file."""
+        return Stored(entry.image)
+
 
 class MaskFiles:
     """Each picture has a mask file, whose values or colours are the raw ones."""
@@ -145,7 +175,7 @@ class MaskFiles:
         """Decodes the mask, which must have the picture's size."""
         raw = read_mask_values(entry.labels)
         if raw.shape[:2] != tuple(size):
-            raise sizes_differ(entry)
+            raise sizes_differ(entry.image, entry.labels)
         return raw
 
 
@@ -173,6 +203,7 @@ class LabelledPictures:
     pictures: Pictures = field(default_factory=PictureFiles)
     shared: tuple[Path, ...] = ()
     fit_masks: bool = False
+    known: Mapping[Path, str] = field(default_factory=dict[Path, str])
 
     @property
     def unpaired(self) -> Unpaired:
@@ -200,10 +231,14 @@ class LabelledPictures:
         """Picture and mask at `size`; see `Reader.at`."""
         entry = self.entries[index]
         image, own = self.pictures.at(entry, size)
-        return image, self.table.apply_at(self._raw(index, entry, own), size, entry.labels)
+        return image, self.table.apply_at(self._raw(index, entry, own), size, entry.said)
+
+    def stored(self, index: int) -> Stored | None:
+        """The picture's file as it is; see `Reader.stored`."""
+        return self.pictures.stored(self.entries[index])
 
     def _ids(self, index: int, entry: Entry, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        return self.table.apply(self._raw(index, entry, size), entry.labels)
+        return self.table.apply(self._raw(index, entry, size), entry.said)
 
     def _raw(self, index: int, entry: Entry, size: tuple[int, int]) -> RawMask:
         """The labels for a picture of `size`; where they may be fitted, a misfit is decoded a second time."""
@@ -226,4 +261,5 @@ __all__ = [
     "PictureFiles",
     "Pictures",
     "Reader",
+    "Stored",
 ]

@@ -7,11 +7,11 @@ does not heed the tag saves the mask lying down. Or pictures were made smaller a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from pixelwise.data.entries import Entry
 from pixelwise.data.io import Header, RawMask, read_header, turn, unturn
 from pixelwise.data.mendable import FIT_MASKS
 from pixelwise.data.resize import resize_mask
@@ -57,12 +57,22 @@ def kind_of(picture: Header, mask: Header) -> Kind:
     return "scaled" if fits else "other"
 
 
-def sizes_differ(entry: Entry) -> SizesDifferError:
-    """The error for a sample whose mask file has not its picture's size."""
-    picture, mask = read_header(entry.image), read_header(entry.labels)
+def sizes_differ(
+    picture_path: Path, mask_path: Path, contents: tuple[bytes, bytes] | None = None
+) -> SizesDifferError:
+    """The error for a sample whose mask has not its picture's size.
+
+    Args:
+        picture_path: The picture's file.
+        mask_path: The mask's.
+        contents: The bytes of both where they don't stand in files of their own.
+    """
+    pictured, masked = contents if contents is not None else (None, None)
+    picture = read_header(picture_path, content=pictured)
+    mask = read_header(mask_path, content=masked)
     kind = kind_of(picture, mask)
     text = (
-        f"{entry.image} is {size_text(picture.size)} but its mask {entry.labels} is {size_text(mask.size)}; "
+        f"{picture_path} is {size_text(picture.size)} but its mask {mask_path} is {size_text(mask.size)}; "
         "a mask must have its picture's size"
     )
     if kind == "turned":

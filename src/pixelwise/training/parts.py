@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 
+from pixelwise.address import shown
 from pixelwise.backends.torch import choose_device
 from pixelwise.config import TrainConfig
 from pixelwise.data import Dataset, open_dataset
@@ -149,7 +150,7 @@ class Parts:
                 "arguments": dict(self.architecture.arguments),
             },
             "weights_sha256": self.weights_sha256,
-            "data": str(data.resolve()),
+            "data": shown(data),
             "data_hash": self.data_hash,
             "format": self.dataset.reader.format,
             "split": self.dataset.split.rule,

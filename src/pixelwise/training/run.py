@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise import __version__, plain
+from pixelwise.address import absolute
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import write_whole
@@ -110,7 +111,7 @@ def create(path: Path, data: Path, config: TrainConfig) -> RunFolder:
 
 def write_config(run: RunFolder, data: Path, config: TrainConfig) -> None:
     """Writes down what the run is to do; `DataError` if the folder cannot be written."""
-    document = {"data": str(data.resolve()), "train": plain.to_json(config)}
+    document = {"data": str(absolute(data)), "train": plain.to_json(config)}
     write_whole(run.config, _json_bytes(document))
 
 

@@ -15,7 +15,7 @@ from pixelwise.data.dataset import Dataset
 from pixelwise.data.writers import WRITERS, convert
 from pixelwise.errors import ConfigError, DataError
 
-LAYOUTS = tuple(WRITERS)
+LAYOUTS = (*WRITERS, "shards")
 SIZE = (23, 31)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelwise.address import url_of
 from pixelwise.config import DataConfig
 from pixelwise.data.formats import (
     ade20k,
@@ -22,6 +23,7 @@ from pixelwise.data.formats import (
     labelme,
     oxford_pets,
     pascal_context,
+    shards,
     voc,
     yolo,
 )
@@ -57,6 +59,7 @@ READERS: dict[str, Format] = {  # in the order in which they are tried
     "coco": Format(coco.recognises, coco.open_coco, named=True),
     "labelme": Format(labelme.recognises, labelme.open_labelme),
     "folder": Format(folder.recognises, folder.open_folder),
+    "shards": Format(shards.recognises, shards.open_shards),
 }
 
 
@@ -68,6 +71,10 @@ def format_of(root: Path, config: DataConfig) -> Format:
         ConfigError: There is no format of that name.
     """
     name = config.format.replace("-", "_")
+    if url_of(root) is not None:
+        if name not in ("auto", shards.FORMAT):
+            raise ConfigError(f"--format {config.format} is for folders; on a server a set must be shards")
+        return READERS[shards.FORMAT]
     if name != "auto":
         if name not in READERS:
             raise ConfigError(

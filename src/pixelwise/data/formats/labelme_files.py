@@ -27,7 +27,7 @@ from pixelwise.data.io import read_picture, read_picture_at
 from pixelwise.data.json_file import member, read_json
 from pixelwise.data.listing import LEAVE_OUT
 from pixelwise.data.mendable import SKIP_UNPAIRED, MendableError
-from pixelwise.data.reader import Picture
+from pixelwise.data.reader import Picture, Stored
 from pixelwise.errors import DataError
 from pixelwise.types import size_text
 
@@ -115,6 +115,11 @@ class LabelMePictures:
         """Decodes it no larger than it needs to be."""
         path, content = self._source(entry)
         return read_picture_at(path, size, content=content)
+
+    def stored(self, entry: Entry) -> Stored | None:
+        """The file, if it has one."""
+        path, content = self._source(entry)
+        return Stored(path) if content is None else None
 
     def _source(self, entry: Entry) -> tuple[Path, bytes | None]:
         document = self.documents.read(entry.labels)

@@ -1,5 +1,5 @@
 """Data sets written in other layouts; `convert` is the way in."""
 
-from pixelwise.data.writers.convert import WRITERS, Converted, convert
+from pixelwise.data.writers.convert import LAYOUTS, WRITERS, Converted, convert
 
-__all__ = ["WRITERS", "Converted", "convert"]
+__all__ = ["LAYOUTS", "WRITERS", "Converted", "convert"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,18 +18,17 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from pixelwise.data.ahead import in_order
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.io import PICTURE_ENDINGS, UnreadableError, read_header
 from pixelwise.data.reader import Reader
 from pixelwise.data.writers.coco import CocoWriter
 from pixelwise.data.writers.labelme import LabelMeWriter
 from pixelwise.data.writers.masks import FolderWriter, VocWriter
+from pixelwise.data.writers.samples import broken_note, good_samples, put_picture
+from pixelwise.data.writers.shards import DEFAULT_SHARD_MIB, write_shards
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.progress import Progress
-from pixelwise.types import Classes, Sample
+from pixelwise.types import Classes
 
 _SPLITS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 """Other names of the usual splits; every reader knows the usual ones."""
@@ -51,12 +50,17 @@ class Writer(Protocol):
         ...
 
 
+SHARDS = "shards"
+
 WRITERS: dict[str, Callable[[Path, Classes, bool], Writer]] = {
     "folder": FolderWriter,
     "voc": VocWriter,
     "coco": CocoWriter,
     "labelme": LabelMeWriter,
 }
+
+LAYOUTS = (*WRITERS, SHARDS)
+"""What can be written; shards keep names, order and splits of any kind, and have a writer of their own."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,12 @@ class Converted:
 
 
 def convert(
-    dataset: Dataset, target: Path | str, layout: str, *, progress: Progress | None = None
+    dataset: Dataset,
+    target: Path | str,
+    layout: str,
+    *,
+    shard_mib: int = DEFAULT_SHARD_MIB,
+    progress: Progress | None = None,
 ) -> Converted:
     """Writes a data set in another layout.
 
@@ -85,22 +94,28 @@ def convert(
     Args:
         dataset: What `open_dataset` gave, with whatever `--merge` and the like made of its classes.
         target: A folder that does not exist yet, or is empty.
-        layout: `folder`, `voc`, `coco` or `labelme`.
+        layout: `folder`, `voc`, `coco`, `labelme` or `shards`.
+        shard_mib: About how many MiB a tar file of `shards` has.
         progress: Told how far the work is.
 
     Raises:
-        ConfigError: There is no such layout, or the folder holds something already.
+        ConfigError: There is no such layout or size, or the folder holds something already.
         DataError: A sample is at fault, or the disk is full; nothing is left behind.
     """
-    if layout not in WRITERS:
-        raise ConfigError(f"there is no layout {layout!r} to write; there are {', '.join(WRITERS)}")
+    if layout not in LAYOUTS:
+        raise ConfigError(f"there is no layout {layout!r} to write; there are {', '.join(LAYOUTS)}")
+    if shard_mib < 1:
+        raise ConfigError(f"--shard-size is in MiB and at least 1, got {shard_mib}")
     root = Path(target).expanduser()
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ConfigError(f"{root} is there already; choose a new folder")
     part = root.with_name(f".{root.name}.{os.getpid()}.part")
     try:
         part.mkdir(parents=True)
-        converted = _write(dataset, part, layout, progress)
+        if layout == SHARDS:
+            count, notes = write_shards(dataset, part, limit=shard_mib << 20, progress=progress)
+        else:
+            count, notes = _write(dataset, part, layout, progress)
         if root.exists():
             root.rmdir()
         part.rename(root)
@@ -110,49 +125,29 @@ def convert(
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return Converted(root, converted.pictures, converted.notes)
+    return Converted(root, count, notes)
 
 
-def _write(dataset: Dataset, root: Path, layout: str, progress: Progress | None) -> Converted:
+def _write(
+    dataset: Dataset, root: Path, layout: str, progress: Progress | None
+) -> tuple[int, tuple[str, ...]]:
+    """The number of pictures written, and notes."""
     reader = dataset.reader
     split_of, notes = _splits(reader)
     names = _plain_names(_without_splits(reader.entries.names, reader.splits))
     writer = WRITERS[layout](root, reader.classes, bool(split_of))
     splits: dict[str, list[str]] = {split: [] for split in dict.fromkeys(split_of.values())}
     broken: list[str] = []
-    for index, sample in _samples(dataset):
-        if isinstance(sample, UnreadableError):
-            broken.append(str(sample))
-            continue
+    for index, sample in good_samples(dataset, broken):
         name, split = names[index], split_of.get(index, "")
-        picture = _put_picture(reader, index, sample, partial(writer.picture_path, name, split))
+        picture = put_picture(reader, index, sample, partial(writer.picture_path, name, split))
         writer.add(name, split, picture, sample.mask)
         if split_of:
             splits[split].append(name)
         if progress is not None:
             progress("converting", index + 1, len(reader))
-    if len(broken) == len(reader):
-        raise DataError(f"{reader.root}: none of the {len(reader):,} pictures can be read: {broken[0]}")
     writer.finish(splits)
-    if broken:
-        more = f"; and {len(broken) - 5:,} more" if len(broken) > 5 else ""
-        notes = (*notes, f"{len(broken):,} samples were left out: {'; '.join(broken[:5])}{more}")
-    return Converted(root, len(reader) - len(broken), notes)
-
-
-def _samples(dataset: Dataset) -> Iterator[tuple[int, Sample | UnreadableError]]:
-    """Every sample in order; those that cannot be decoded as errors, where they may be skipped."""
-    reader = dataset.reader
-
-    def load(index: int) -> Sample | UnreadableError:
-        try:
-            return reader[index]
-        except UnreadableError as error:
-            if dataset.config.skip_broken:
-                return error
-            raise
-
-    return enumerate(in_order(load, range(len(reader)), workers=dataset.config.workers))
+    return len(reader) - len(broken), (*notes, *broken_note(broken))
 
 
 def _without_splits(names: Sequence[str], splits: Mapping[str, object]) -> Sequence[str]:
@@ -197,18 +192,4 @@ def _plain_names(names: Sequence[str]) -> list[str]:
     return plain
 
 
-def _put_picture(reader: Reader, index: int, sample: Sample, place: Callable[[str], Path]) -> Path:
-    source = reader.entries[index].image
-    ending = source.suffix.lower()
-    if ending in PICTURE_ENDINGS and read_header(source).orientation == 1:
-        target = place(ending)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        return target
-    target = place(".png")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sample.image).save(target)
-    return target
-
-
-__all__ = ["WRITERS", "Converted", "Writer", "convert"]
+__all__ = ["LAYOUTS", "WRITERS", "Converted", "Writer", "convert"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelwise import plain
+from pixelwise.address import absolute
 from pixelwise.config import TrainConfig
 from pixelwise.config.search import default_search, parse_search
 from pixelwise.config.single import with_settings
@@ -64,7 +65,7 @@ def tune(
         raise ConfigError("give either a config or single settings, not both")
     base = settled(config or plain.from_flat(TrainConfig, settings))
     plan = StudyPlan(
-        data=Path(data).resolve(),
+        data=absolute(Path(data)),
         base=base,
         search=parse_search(search, base) if search else default_search(base),
         trials=trials,

@@ -1,0 +1,95 @@
+"""Parts of files in an object store, through fsspec: `s3://` with s3fs, `gs://` with gcsfs.
+
+Knows URLs and bytes; nothing of shards. Names, keys and endpoints are the settings of those packages, which
+also ask again where the line fails.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from pixelwise.address import plain_url
+from pixelwise.data.shards.source import MissingError
+from pixelwise.errors import BackendError, DataError
+from pixelwise.files import replacing
+
+_PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
+
+
+class ObjectStore:
+    """Reads through a file system of fsspec; several threads may.
+
+    Args:
+        scheme: `s3` or `gs`; another that fsspec knows, for tests.
+
+    Raises:
+        BackendError: The package that speaks with such a store is not installed.
+    """
+
+    def __init__(self, scheme: str) -> None:
+        try:
+            self._files: Any = importlib.import_module("fsspec").filesystem(scheme)
+        except (ImportError, ValueError) as error:
+            package = _PACKAGES.get(scheme, scheme)
+            raise BackendError(
+                f"{scheme}:// needs the package {package}: pip install 'pixelwise[remote]'"
+            ) from error
+        self._checked: set[str] = set()
+
+    def read(self, url: str, offset: int, count: int, *, size: int) -> bytes:
+        """The `count` bytes of a file from `offset` on; the file has `size` bytes as far as is known.
+
+        Raises:
+            DataError: The file is not there, may not be read, or is not what it was.
+        """
+        self._check(url, size)
+        try:
+            content: bytes = self._files.cat_file(url, start=offset, end=offset + count)
+        except Exception as error:  # each store's package raises errors of its own
+            raise _failed(url, error) from error
+        if len(content) != count:
+            raise DataError(f"{plain_url(url)}: {count:,} bytes were asked for, and {len(content):,} came")
+        return content
+
+    def copy(self, url: str, target: Path) -> None:
+        """Copies a whole file.
+
+        Raises:
+            DataError: As `read`; or the disk is full.
+        """
+        with replacing(target) as part:
+            try:
+                self._files.get_file(url, str(part))
+            except Exception as error:
+                raise _failed(url, error) from error
+
+    def _check(self, url: str, size: int) -> None:
+        """Looks once whether the file has its size; later changes are seen by the samples' checksums."""
+        if url in self._checked:
+            return
+        try:
+            said: dict[str, Any] = self._files.info(url)
+        except Exception as error:
+            raise _failed(url, error) from error
+        if said.get("size") != size:
+            raise DataError(
+                f"{plain_url(url)}: the index says {size:,} bytes, but the file has {said.get('size')}; "
+                "write or copy the set again"
+            )
+        self._checked.add(url)
+
+
+def _failed(url: str, error: Exception) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return MissingError(f"{plain_url(url)}: there is no such file; check the URL")
+    if isinstance(error, PermissionError):
+        return DataError(
+            f"{plain_url(url)}: access is forbidden; check the account that the store's package uses"
+        )
+    reason = (str(error).split("\n")[0] or type(error).__name__)[:200]
+    return DataError(f"{plain_url(url)}: cannot be read ({reason}); try again later")
+
+
+__all__ = ["ObjectStore"]
