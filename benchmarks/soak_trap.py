@@ -12,7 +12,7 @@ from typing import Any
 
 from soak_files import checkpoint
 
-ROOM = 4000  # bytes that a short write finds room for
+ROOM = 200  # bytes that a short write finds room for
 
 
 class Short(io.FileIO):
@@ -23,7 +23,7 @@ class Short(io.FileIO):
         room = ROOM - self.tell()
         if room <= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().write(bytes(memoryview(data)[: min(room, 1500)]))
+        return super().write(bytes(memoryview(data)[: min(room, 120)]))
 
 
 class Trap:

@@ -55,7 +55,7 @@ def _open(path: Path) -> tuple[int, bool]:
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
-                held = _take(descriptor)
+                held = hold(descriptor)
                 if not held or _is_at(descriptor, path):
                     return descriptor, held
             except BlockingIOError:
@@ -70,8 +70,12 @@ def _open(path: Path) -> tuple[int, bool]:
         ) from error
 
 
-def _take(descriptor: int) -> bool:
-    """Whether the file system has locks; `BlockingIOError` where another one holds this one."""
+def hold(descriptor: int) -> bool:
+    """Locks an open file until it is closed; False where the file system has no locks.
+
+    Raises:
+        BlockingIOError: It is locked by another descriptor.
+    """
     if sys.platform == "win32":
         import msvcrt
 
