@@ -13,6 +13,8 @@ from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
 
+_event: Any = event_pb2.Event  # pyright: ignore[reportAttributeAccessIssue] - made when it is imported
+
 
 class TensorBoardSink:
     """Writes event files anew: what a killed run wrote is removed, and told again by whoever resumes it.
@@ -46,4 +48,4 @@ class TensorBoardSink:
         self._writer.close()
 
     def _add(self, step: int, content: Any) -> None:
-        self._writer.write_event(event_pb2.Event(summary=content, step=step, wall_time=time.time()))
+        self._writer.write_event(_event(summary=content, step=step, wall_time=time.time()))
