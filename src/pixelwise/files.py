@@ -43,14 +43,15 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part.{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made = _make_folder(path.parent)
         yield temporary
         if durable:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
         temporary.replace(path)
         if durable:
-            sync_folder(path.parent)
+            for folder in (path.parent, *made):
+                sync_folder(folder)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(
@@ -59,6 +60,13 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Makes a folder and those above it, and returns the folders that got a new name in them."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return [place.parent for place in missing]
 
 
 def sha256_of(path: Path) -> str:
@@ -75,18 +83,21 @@ def digest_of(path: Path, method: str) -> str:
     return digest.hexdigest()
 
 
-def remove_leftovers(folder: Path, name: str = "*") -> None:
+def remove_leftovers(folder: Path, name: str = "*", *, alone: bool = False) -> None:
     """Removes what `replacing` began in a folder, and below, in processes that were killed.
 
     Args:
         folder: Where; it need not be there.
         name: Of the files that were to be written, as a pattern.
+        alone: Nobody writes there, as the caller knows by a lock, so that all of it is left over. Else only
+            what is of no living process of this machine: a number that came to another process, as in a
+            container that starts again, or one of another machine, would be taken for it.
     """
-    if os.name != "posix":  # elsewhere nothing asks harmlessly whether a process lives
+    if os.name != "posix" and not alone:  # elsewhere nothing asks harmlessly whether a process lives
         return
     for path in folder.rglob(f".*.part.{name}"):
         begun = _BEGUN.match(path.name)
-        if begun and not _lives(int(begun.group(1))):
+        if begun and (alone or not _lives(int(begun.group(1)))):
             with contextlib.suppress(OSError):
                 path.unlink()
 

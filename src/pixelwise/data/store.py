@@ -23,9 +23,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pixelwise.lock import hold
+
 VERSION = 2
 _IMAGES, _MASKS, _COUNTS, _HEADER = "images.u8", "masks.u8", "counts.i64", "header.json"
 _STALE_SECONDS = 24 * 3600
+_BETWEEN_SECONDS = 60  # that an entry may be unlocked for, when it is begun and when it is renamed
 _UNUSED_SECONDS = 30 * 24 * 3600
 
 
@@ -95,7 +98,9 @@ class Store:
         """Removes what killed processes left behind, and entries that nobody opened for a month."""
         now = time.time()
         for folder in list(self.root.glob("*")):
-            limit = _STALE_SECONDS if folder.name.startswith(".") else _UNUSED_SECONDS
+            limit = _UNUSED_SECONDS
+            if folder.name.startswith("."):
+                limit = _BETWEEN_SECONDS if _abandoned(folder) else _STALE_SECONDS
             try:
                 if folder.is_dir() and now - folder.stat().st_mtime > limit:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -113,6 +118,7 @@ class EntryWriter:
     def __init__(self, store: Store, key: str, count: int, size: tuple[int, int]) -> None:
         self._store, self._key, self._size, self._count = store, key, size, count
         store.root.mkdir(parents=True, exist_ok=True)
+        store.prune()
         needed = entry_bytes(count, size)
         free = shutil.disk_usage(store.root).free
         if free < needed + (64 << 20):
@@ -121,6 +127,8 @@ class EntryWriter:
         self._folder = store.root / unique
         self._folder.mkdir()
         self._images = (self._folder / _IMAGES).open("wb")
+        with suppress(BlockingIOError):  # somebody asks just now
+            hold(self._images.fileno())  # says that we live, whatever becomes of us
         self._masks = (self._folder / _MASKS).open("wb")
         self._counts: list[npt.NDArray[np.int64]] = []
         self._broken: dict[int, str] = {}
@@ -175,6 +183,15 @@ class EntryWriter:
 def entry_bytes(count: int, size: tuple[int, int]) -> int:
     """The room that an entry takes on the disk."""
     return count * (4 * size[0] * size[1] + 256 * 8)
+
+
+def _abandoned(folder: Path) -> bool:
+    """Whether the process that fills an entry is known to be dead."""
+    try:
+        with (folder / _IMAGES).open("rb") as file:
+            return hold(file.fileno())
+    except OSError:  # held, or not there
+        return False
 
 
 def _flush(file: Any) -> None:

@@ -24,7 +24,7 @@ def validated(epoch: int, config: TrainConfig) -> bool:
 
 
 def finish_epoch(job: Job) -> None:
-    """Validates, writes models and checkpoint, tells the listener."""
+    """Validates, writes models, examples, checkpoint and what a resume writes again, tells the listener."""
     config, progress = job.config, job.progress
     found = {WEIGHTS: _validate(job, job.stepper.engine, "validating")}
     if job.average is not None:
@@ -39,9 +39,8 @@ def finish_epoch(job: Job) -> None:
     if best is not None:
         progress.best_epoch = progress.epoch
         progress.best_value = _value(row, best, config)
+    # What only this epoch can write comes before the checkpoint: killed before that, the epoch is done again.
     job.save_models(metrics, best)
-    job.save_checkpoint()
-    job.log.epoch(progress.rows)
     examples = [*found.values()][-1].examples
     if examples:
         job.log.examples(
@@ -51,6 +50,8 @@ def finish_epoch(job: Job) -> None:
             truth=[example.truth for example in examples],
             predicted=[example.predicted for example in examples],
         )
+    job.save_checkpoint()
+    job.log.epoch(progress.rows)
     job.listener.epoch(row, config.epochs, best=best is not None)
     _warn(job, row, found[WEIGHTS])
 

@@ -10,18 +10,21 @@
       history.csv  curves.png  tensorboard/
       examples/            validation pictures, truth beside prediction, after epochs 1, 2, 4, 8, …
       tracking.json        the run's numbers at MLflow and Weights & Biases
+      .lock                which process trains; only while one does
 
 Knows no network and no step.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +33,9 @@ from pixelwise import __version__, plain
 from pixelwise.address import absolute
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.files import write_whole
+from pixelwise.files import remove_leftovers, write_whole
 from pixelwise.header import Architecture
+from pixelwise.lock import LockedError, locked
 
 _LIBRARIES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors")
 
@@ -88,9 +92,42 @@ class RunFolder:
         return self.path / "examples"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that trains."""
+        return self.path / ".lock"
+
+    @property
     def tensorboard(self) -> Path:
         """TensorBoard's event files."""
         return self.path / "tensorboard"
+
+
+@contextlib.contextmanager
+def alone(run: RunFolder, warn: Callable[[str], None]) -> Iterator[None]:
+    """Keeps every other process from training in the folder while the block runs.
+
+    What a killed process had begun to write there is cleared away first: a checkpoint is as large as three
+    models.
+
+    Args:
+        run: The folder; it is made.
+        warn: Hears where the file system cannot keep anybody away.
+
+    Raises:
+        ConfigError: Another process trains in it.
+        DataError: It cannot be written.
+    """
+    try:
+        with locked(run.lock) as held:
+            if not held:
+                warn(f"the file system of {run.path} has no locks: see to it that nothing else trains there")
+            remove_leftovers(run.path, alone=held)
+            yield
+    except LockedError as error:
+        raise ConfigError(
+            f"{run.path} is being trained by {error}: wait until it ends, or stop it, and then go on with "
+            f"--resume {run.path}"
+        ) from error
 
 
 def create(path: Path, data: Path, config: TrainConfig) -> RunFolder:

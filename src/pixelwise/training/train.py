@@ -26,6 +26,7 @@ from pixelwise.training.loop import run_epochs
 from pixelwise.training.parts import Parts
 from pixelwise.training.run import (
     RunFolder,
+    alone,
     check_same_data,
     check_same_weights,
     create,
@@ -103,9 +104,10 @@ def train(
     if RunFolder(Path(out)).config.exists():
         create(Path(out), Path(data), config)  # says what to do instead, before any picture is read
     parts = Parts.build(Path(data), config, listener)
-    run = create(Path(out), Path(data), config)
-    provenance = write_provenance(run, parts.facts(Path(data), config))
-    return _run(run, parts, Progress(), provenance)
+    with alone(RunFolder(Path(out)), listener.warning):
+        run = create(Path(out), Path(data), config)
+        provenance = write_provenance(run, parts.facts(Path(data), config))
+        return _run(run, parts, Progress(), provenance)
 
 
 def resume(
@@ -123,13 +125,20 @@ def resume(
         listener: Hears of progress; the log `pixelwise` where not given.
 
     Raises:
-        ConfigError: There is no run in the folder, or it has done more epochs than asked for.
+        ConfigError: There is no run in the folder, another process goes on with it already, or it has done
+            more epochs than asked for.
         ModelFileError: Its checkpoint does not fit.
-        DataError: The pictures changed since.
+        DataError: The pictures changed since, or the folder cannot be written.
     """
     run, data, config = open_existing(Path(folder))
     check_available(config)
     listener = listener or LogListener()
+    with alone(run, listener.warning):
+        return _go_on(run, data, config, epochs=epochs, listener=listener)
+
+
+def _go_on(run: RunFolder, data: Path, config: TrainConfig, *, epochs: int | None, listener: Listener) -> Run:
+    """The rest of a run that nobody else works on."""
     if epochs is not None:
         config = dataclasses.replace(config, epochs=epochs, steps=None)
     architecture = recorded_architecture(run) if run.checkpoint.exists() else None

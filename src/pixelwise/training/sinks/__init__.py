@@ -101,7 +101,7 @@ def open_sinks(
         facts: What the run depends on, flat, for the sinks that keep it.
         warn: Hears of a sink that fails.
     """
-    sinks: list[Sink] = [TensorBoardSink(run.tensorboard)]
+    sinks: list[Sink] = [Guarded("TensorBoard", lambda: TensorBoardSink(run.tensorboard), warn)]
     if config.mlflow:
         sinks.append(Guarded("MLflow", lambda: MLflowSink(run.path, facts), warn))
     if config.wandb:
