@@ -169,16 +169,22 @@ def start(task: str, folder: Path, count: int, by: Mapping[str, str] | None = No
         assert process.returncode in (0, DEAD), text
 
 
-def compare_task(folder: Path) -> None:
-    """One step and one validation; then the last rank dies, and the others notice."""
+def compare(folder: Path) -> Ranks:
+    """One step of each case and one validation."""
     fabric = join_fabric(CPU, "float32", find_launch(), seconds=20)
     ranks = Ranks.of(fabric, seconds=20)
     found = everything(fabric, ranks)
     found["told"] = np.array(ranks.tell(["é", 3] if ranks.first else None) == ["é", 3])
     found["largest"] = np.array(ranks.largest(ranks.rank, -ranks.rank))
+    np.savez(folder / f"{ranks.rank}.npz", **found)
+    return ranks
+
+
+def compare_and_die(folder: Path) -> None:
+    """Then the last rank dies, and the others notice whatever they wait for."""
+    ranks = compare(folder)
     begun = time.monotonic()
     if ranks.rank == ranks.count - 1:
-        np.savez(folder / f"{ranks.rank}.npz", **found)
         os._exit(DEAD)
     reasons = []
     for wait in (lambda: ranks.sum(torch.ones(3)), lambda: ranks.largest(1), ranks.wait):
@@ -186,9 +192,8 @@ def compare_task(folder: Path) -> None:
             wait()
         except RuntimeError as error:
             reasons.append(lost(error) or f"not known: {error}")
-    found["reasons"] = np.array(reasons)
-    found["seconds"] = np.array(time.monotonic() - begun)
-    np.savez(folder / f"{ranks.rank}.npz", **found)
+    noticed = {"reasons": reasons, "seconds": time.monotonic() - begun}
+    (folder / f"noticed-{ranks.rank}.json").write_text(json.dumps(noticed))
     os._exit(0)  # the group would wait for the one that died
 
 
@@ -212,8 +217,9 @@ def recording(path: Path, step: Step, *, stop_at: int | None = None) -> Step:
     return recorded
 
 
-def train_task(folder: Path) -> None:
-    """Begins a run; a signal at one rank ends all of them after the sixth step."""
+def compare_and_train(folder: Path) -> None:
+    """Then begins a run; a signal at one rank ends all of them after the sixth step."""
+    compare(folder)
     rank = find_launch().rank
     loop._step = recording(folder / f"seen-{rank}.txt", loop._step, stop_at=5 if rank == 1 else None)
     config = plain.from_flat(TrainConfig, json.loads((folder / "config.json").read_text()))
@@ -224,4 +230,6 @@ def train_task(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"compare": compare_task, "train": train_task}[sys.argv[1]](Path(sys.argv[2]))
+    {"compare_and_die": compare_and_die, "compare_and_train": compare_and_train}[sys.argv[1]](
+        Path(sys.argv[2])
+    )

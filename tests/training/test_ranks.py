@@ -33,27 +33,31 @@ def one_process() -> dict[str, np.ndarray]:
     return ranks_work.alone()
 
 
-@pytest.mark.parametrize("count", [2, 4])
-def test_a_step_and_a_validation_are_those_of_one_process(
-    count: int, tmp_path: Path, one_process: dict[str, np.ndarray]
+def test_two_ranks_step_and_measure_as_one_process_and_notice_a_death(
+    tmp_path: Path, one_process: dict[str, np.ndarray]
 ) -> None:
-    ranks_work.start("compare", tmp_path, count)
+    ranks_work.start("compare_and_die", tmp_path, 2)
+    _assert_same(tmp_path, 2, one_process)
+    noticed = json.loads((tmp_path / "noticed-0.json").read_text())
+    assert len(noticed["reasons"]) == 3
+    assert not [reason for reason in noticed["reasons"] if reason.startswith("not known")]
+    assert noticed["seconds"] < 40
+
+
+def _assert_same(folder: Path, count: int, one_process: dict[str, np.ndarray]) -> None:
+    """Every rank has what one process has: weights, running statistics, losses, confusion."""
     for rank in range(count):
-        found = np.load(tmp_path / f"{rank}.npz")
+        found = np.load(folder / f"{rank}.npz")
         # Integers, so exactly: no picture is left out, none counts twice.
         assert found["confusion"].tolist() == one_process["confusion"].tolist()
         for name, value in one_process.items():
             np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-6, err_msg=f"{rank}: {name}")
         assert found["told"]
         assert found["largest"].tolist() == [count - 1, 0]
-        if rank < count - 1:  # the last one died
-            assert len(found["reasons"]) == 3
-            assert not [reason for reason in found["reasons"] if reason.startswith("not known")]
-            assert found["seconds"] < 40
 
 
-def test_a_signal_at_one_rank_ends_all_and_another_number_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_four_ranks_are_stopped_by_a_signal_at_one_and_another_number_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_process: dict[str, np.ndarray]
 ) -> None:
     """Four ranks as SLURM starts them are stopped in the second epoch; one process goes on alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -65,7 +69,8 @@ def test_a_signal_at_one_rank_ends_all_and_another_number_goes_on(
     (tmp_path / "config.json").write_text(json.dumps(settings))
     slurm = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4", "SLURM_JOB_ID": "7"}
     slurm |= {"SLURM_PROCID": "{rank}", "SLURM_LOCALID": "{rank}", "SLURM_NODEID": "0"}
-    ranks_work.start("train", tmp_path, 4, slurm)
+    ranks_work.start("compare_and_train", tmp_path, 4, slurm)
+    _assert_same(tmp_path, 4, one_process)
     sentences = {(tmp_path / f"stopped-{rank}.txt").read_text() for rank in range(4)}
     assert sentences == {"stopped by SIGTERM in epoch 2 after step 2; the state is saved"}
 
