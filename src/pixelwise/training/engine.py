@@ -5,10 +5,13 @@ Knows no data and no loop.
 
 from __future__ import annotations
 
+import atexit
 import datetime
 import inspect
+import os
 
 import torch
+import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import (
     ClusterEnvironment,
@@ -25,6 +28,9 @@ from pixelwise.errors import ConfigError, PixelwiseError
 from pixelwise.models.auxiliary import forward_with_auxiliary
 from pixelwise.torch_runtime import choose_precision
 from pixelwise.training.launch import Launch
+
+MEETING_SECONDS = 1800.0
+"""How long ranks wait for each other at the start."""
 
 _FABRIC_PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
@@ -68,17 +74,46 @@ def join_fabric(device: torch.device, precision: str, launch: Launch, *, seconds
     # Buffers are the same everywhere already: running statistics are those of the whole batch.
     newer = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
     quiet = {"forward_sync_buffers" if newer else "broadcast_buffers": False}
-    strategy = DDPStrategy(timeout=datetime.timedelta(seconds=seconds), gradient_as_bucket_view=True, **quiet)  # pyright: ignore[reportArgumentType]
+    strategy = DDPStrategy(gradient_as_bucket_view=True, **quiet)  # pyright: ignore[reportArgumentType]
+    environment = _environment(launch)
+    _meet(device, launch, environment, seconds)
     fabric = Fabric(
         accelerator=device.type,
         devices=launch.devices,
         num_nodes=launch.nodes,
         strategy=strategy,
         precision=_FABRIC_PRECISION[precision],  # pyright: ignore[reportArgumentType]
-        plugins=[_environment(launch)],
+        plugins=[environment],
     )
     fabric.launch()
     return fabric
+
+
+def _meet(device: torch.device, launch: Launch, environment: ClusterEnvironment, seconds: float) -> None:
+    """Makes the process group, which Fabric then finds.
+
+    Fabric would give the meeting as little time as a sum, and machines start minutes apart.
+    """
+    if dist.is_initialized():
+        return
+    os.environ["MASTER_ADDR"] = environment.main_address
+    os.environ["MASTER_PORT"] = str(environment.main_port)
+    patience = datetime.timedelta(seconds=MEETING_SECONDS)
+    meeting = dist.rendezvous("env://", rank=launch.rank, world_size=launch.ranks, timeout=patience)
+    store = next(iter(meeting))[0]
+    store.set(f"come {launch.rank}", "")
+    store.wait([f"come {rank}" for rank in range(launch.ranks)], patience)
+    on_gpu = device.type == "cuda"
+    dist.init_process_group(
+        "nccl" if on_gpu else "gloo",
+        store=dist.PrefixStore("training", store),
+        rank=launch.rank,
+        world_size=launch.ranks,
+        timeout=datetime.timedelta(seconds=seconds),
+        device_id=torch.device("cuda", launch.rank % launch.devices) if on_gpu else None,
+    )
+    if on_gpu:  # NCCL complains of groups that are left open
+        atexit.register(dist.destroy_process_group)
 
 
 def check_devices(device: torch.device, launch: Launch) -> None:

@@ -26,7 +26,7 @@ from pixelwise.errors import BackendError, ConfigError, DataError, ModelFileErro
 from pixelwise.interrupt import StopRequest, stop_on_signals
 from pixelwise.report.history import HistoryRow
 from pixelwise.training.events import Listener, StepEvent
-from pixelwise.training.launch import OURS, Launch
+from pixelwise.training.launch import OURS, Launch, find_launch
 from pixelwise.training.loop import TrainingInterrupted
 from pixelwise.training.order import Order
 from pixelwise.training.ranks import RankLostError
@@ -35,7 +35,8 @@ GRACE_SECONDS = 5.0
 """How long the others may still say why they end, once one rank has."""
 
 _START = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until training listens, it ends the process without a word
 sys.path[:] = json.loads(sys.argv[1])  # whatever this process found its packages by
 from pixelwise.training.rank import main
 sys.exit(main())
@@ -67,7 +68,8 @@ def run_ranks(order: Order, launch: Launch, listener: Listener) -> Mapping[str, 
         family = _Family(order, stop)
         try:
             for local in range(launch.devices):
-                family.start(local, environment_of(launch, local, place))
+                environment = environment_of(launch, local, place)
+                family.start(find_launch(environment).rank, environment)
             return family.listen(listener)
         finally:
             family.end()
@@ -161,6 +163,8 @@ class _Family:
 
     def _outcome(self) -> Mapping[str, Any]:
         """What the first rank here gave; else raises what best says why there is nothing."""
+        if all(rank.result is not None for rank in self.ranks):
+            return cast("Mapping[str, Any]", self.ranks[0].result)
         own = [rank.error for rank in self.ranks if rank.error is not None]
         killed = [rank for rank in self.ranks if _failed(rank) and rank.error is None]
         told = [error for error in own if not isinstance(error, RankLostError)]
@@ -172,10 +176,7 @@ class _Family:
             raise _death(killed[0], self.order)
         if own:
             raise own[0]
-        result = self.ranks[0].result
-        if result is None:
-            raise PixelwiseError("the ranks ended without a result")
-        return result
+        raise PixelwiseError("a rank ended without a result and without an error")
 
 
 def _hear(rank: _Rank, document: dict[str, Any], listener: Listener) -> None:
@@ -198,7 +199,7 @@ def _hear(rank: _Rank, document: dict[str, Any], listener: Listener) -> None:
 
 
 def _failed(rank: _Rank) -> bool:
-    return rank.error is not None or rank.process.poll() not in (None, 0)
+    return rank.error is not None or (rank.result is None and rank.process.poll() not in (None, 0))
 
 
 def _death(rank: _Rank, order: Order) -> PixelwiseError:

@@ -150,4 +150,5 @@ def lost(error: BaseException) -> str | None:
     if not named and not (isinstance(error, RuntimeError) and _LOST.search(str(error))):
         return None
     reason = str(error).strip().splitlines() or [type(error).__name__]
-    return re.sub(r"^\[[^\]]*\]\s*", "", reason[0])
+    # Without its place in the source, and without the advice to developers that follows.
+    return re.sub(r"^\[[^\]]*\]\s*", "", reason[0]).split(". ")[0]
