@@ -12,6 +12,9 @@ from tyro.conf import Positional, Suppress, arg
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError
 
+_RESUMABLE = ("epochs", "devices", "nodes")
+"""Settings that a resumed run may be given anew."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
@@ -25,7 +28,8 @@ class Train:
     out: Path = Path("run")
     """Folder for the model files, the history and the checkpoint."""
     resume: Path | None = None
-    """Go on with the run in this folder, with its own data and settings; --epochs may be raised."""
+    """Go on with the run in this folder, with its own data and settings; --epochs may be raised, --devices
+    and --nodes be others."""
     plan: bool = False
     """Propose settings for this data and machine, with reasons and the command to run; train nothing."""
     memory: float | None = None
@@ -61,12 +65,21 @@ class Train:
         try:
             with Display() as display:
                 if self.resume is not None:
-                    done = training.resume(self.resume, epochs=self._epochs(), listener=display)
+                    done = training.resume(
+                        self.resume,
+                        epochs=self._epochs(),
+                        devices=self.config.devices,
+                        nodes=self.config.nodes,
+                        listener=display,
+                    )
                 else:
                     done = training.train(self.data or Path(), self.config, out=self.out, listener=display)
         except training.TrainingInterrupted as stopped:
-            complain(f"{stopped}. Go on with: pixelwise train --resume {self.resume or self.out}")
+            if training.speaks():
+                complain(f"{stopped}. Go on with: pixelwise train --resume {self.resume or self.out}")
             return 130
+        if not training.speaks():
+            return 0
         if self.json:
             print_json(done.to_json())
         else:
@@ -91,7 +104,7 @@ class Train:
         if self.resume is None:
             return
         default = TrainConfig()
-        names = [f.name for f in dataclasses.fields(TrainConfig) if f.name != "epochs"]
+        names = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in _RESUMABLE]
         given = [name for name in names if getattr(self.config, name) != getattr(default, name)]
         if self.data is not None or given:
             what = ", ".join([*(["DATA"] if self.data is not None else []), *given])

@@ -32,7 +32,7 @@ class TrainConfig:
     steps: int | None = None
     """Train for this many steps instead, rounded up to whole epochs."""
     batch_size: int = 32
-    """Pictures per step."""
+    """Pictures per step, of all devices together."""
     micro_batch: int | None = None
     """Pictures that go through the network at once, to save memory; a step's gradients add up over them."""
     loss: str = "ce"
@@ -84,6 +84,12 @@ class TrainConfig:
     """Compile the network with torch.compile; for GPUs, it gains nothing on processors."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes a GPU where there is one."""
+    devices: int | None = None
+    """GPUs of each machine to train on, or processes on its processor, which share every batch; 1, or what
+    torchrun or SLURM started, where not given."""
+    nodes: int | None = None
+    """Machines that train together; each runs the same command with MASTER_ADDR, MASTER_PORT and NODE_RANK
+    set. What torchrun or SLURM started where not given."""
     checkpoint_seconds: float = 60.0
     """A checkpoint to resume from is written this often, and after every epoch."""
     log_pictures: int = 4
@@ -103,7 +109,7 @@ class TrainConfig:
         require(
             1 <= height <= 16384 and 1 <= width <= 16384, f"size must lie in 1..16384, got {height} {width}"
         )
-        for name in ("epochs", "steps", "batch_size", "micro_batch", "validate_every", "patience"):
+        for name in _FROM_ONE:
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name.replace('_', '-')} must be at least 1, got {value}")
         require(0 < self.lr < 100, f"lr must be above 0, got {self.lr}")
@@ -140,6 +146,17 @@ class TrainConfig:
         )
         require(not self.class_weights or sum(self.class_weights) > 0, "class-weights must not all be zero")
 
+
+_FROM_ONE = (
+    "epochs",
+    "steps",
+    "batch_size",
+    "micro_batch",
+    "validate_every",
+    "patience",
+    "devices",
+    "nodes",
+)
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     name: typing.get_args(hint)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from pixelwise.data.ahead import in_order
 from pixelwise.data.prepared import Prepared
 from pixelwise.data.reader import Pair
+from pixelwise.data.share import ALL, Share
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ class BatchLoader:
         prefetch: Batches that may wait for the consumer; workers + 1 by default.
         start_batch: Batches to leave out at the start without making them, to take up an epoch in its
             middle.
+        share: The part of each batch that is loaded; a batch may come out empty, but none is left out.
 
     Attributes:
         wait_seconds: How long the consumer has waited for batches so far; near zero if loading keeps up.
@@ -76,11 +78,13 @@ class BatchLoader:
         workers: int,
         prefetch: int | None = None,
         start_batch: int = 0,
+        share: Share = ALL,
     ) -> None:
         self._prepared = prepared
         self._order = np.asarray(order, np.int64)
         self._starts = range(start_batch * batch_size, len(self._order), batch_size)
         self._batch_size = batch_size
+        self._share = share
         self._workers = workers
         self._ahead = prefetch if prefetch is not None else workers + 1
         self._running: list[Generator[Batch, None, None]] = []
@@ -119,15 +123,21 @@ class BatchLoader:
                 begun = time.perf_counter()
                 loaded = [next(work) for _ in self._pieces(start, parts)]
                 self.wait_seconds += time.perf_counter() - begun
-                positions = self._order[start : start + self._batch_size]
-                images, masks = loaded[0] if len(loaded) == 1 else _joined(loaded)
+                own = self._own(start)
+                positions = self._order[own.start : own.stop]
+                images, masks = loaded[0] if len(loaded) == 1 else self._joined(loaded)
                 yield Batch(self._prepared.indices[positions], images, masks)
 
     def _pieces(self, start: int, parts: int) -> list[tuple[int, int]]:
         """A batch's positions in the order, cut into at most so many parts of about one length."""
-        stop = min(start + self._batch_size, len(self._order))
-        length = -(-(stop - start) // parts)
-        return [(first, min(first + length, stop)) for first in range(start, stop, length)]
+        own = self._own(start)
+        length = max(-(-len(own) // parts), 1)
+        return [(first, min(first + length, own.stop)) for first in range(own.start, own.stop, length)]
+
+    def _own(self, start: int) -> range:
+        """The places in the order that are our share of the batch which starts there."""
+        span = self._share.span(min(self._batch_size, len(self._order) - start))
+        return range(start + span.start, start + span.stop)
 
     def _load(self, piece: tuple[int, int]) -> Pair:
         positions = self._order[slice(*piece)]
@@ -138,6 +148,7 @@ class BatchLoader:
             images[row], masks[row] = self._prepared.pair(int(position))
         return images, masks
 
-
-def _joined(parts: Sequence[Pair]) -> Pair:
-    return np.concatenate([images for images, _ in parts]), np.concatenate([masks for _, masks in parts])
+    def _joined(self, parts: Sequence[Pair]) -> Pair:
+        if not parts:
+            return self._load((0, 0))
+        return np.concatenate([images for images, _ in parts]), np.concatenate([masks for _, masks in parts])

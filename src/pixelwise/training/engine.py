@@ -1,15 +1,36 @@
-"""Device, precision and compilation: the network as Lightning Fabric runs it. Knows no data and no loop."""
+"""Device, ranks, precision and compilation: the network as Lightning Fabric runs it.
+
+Knows no data and no loop.
+"""
 
 from __future__ import annotations
 
+import atexit
+import datetime
+import inspect
+import os
+
 import torch
+import torch.distributed as dist
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError, PixelwiseError
 from pixelwise.models.auxiliary import forward_with_auxiliary
 from pixelwise.torch_runtime import choose_precision
+from pixelwise.training.launch import Launch
+
+MEETING_SECONDS = 1800.0
+"""How long ranks wait for each other at the start."""
 
 _FABRIC_PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
@@ -33,7 +54,92 @@ def decide_precision(config: TrainConfig, device: torch.device) -> tuple[str, st
 
 def make_fabric(device: torch.device, precision: str) -> Fabric:
     """Fabric on one device; with float16 it scales the loss, so that small gradients are not lost."""
-    return Fabric(accelerator=device.type, devices=1, precision=_FABRIC_PRECISION[precision])  # pyright: ignore[reportArgumentType]
+    return Fabric(
+        accelerator=device.type,
+        devices=1 if device.index is None else [device.index],
+        precision=_FABRIC_PRECISION[precision],  # pyright: ignore[reportArgumentType]
+        plugins=[LightningEnvironment()],  # a cluster's own would refuse to be used for one process
+    )
+
+
+def join_fabric(device: torch.device, precision: str, launch: Launch, *, seconds: float) -> Fabric:
+    """Fabric as one of several ranks, when all of them have come; DDP adds their gradients up.
+
+    Args:
+        device: Its type counts: each rank has a GPU of its own, or a share of the processor.
+        precision: As `decide_precision` gives it.
+        launch: How the ranks were started.
+        seconds: How long a sum over the ranks may take.
+    """
+    # Buffers are the same everywhere already: running statistics are those of the whole batch.
+    newer = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+    quiet = {"forward_sync_buffers" if newer else "broadcast_buffers": False}
+    strategy = DDPStrategy(gradient_as_bucket_view=True, **quiet)  # pyright: ignore[reportArgumentType]
+    environment = _environment(launch)
+    _meet(device, launch, environment, seconds)
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=launch.devices,
+        num_nodes=launch.nodes,
+        strategy=strategy,
+        precision=_FABRIC_PRECISION[precision],  # pyright: ignore[reportArgumentType]
+        plugins=[environment],
+    )
+    fabric.launch()
+    return fabric
+
+
+def _meet(device: torch.device, launch: Launch, environment: ClusterEnvironment, seconds: float) -> None:
+    """Makes the process group, which Fabric then finds.
+
+    Fabric would give the meeting as little time as a sum, and machines start minutes apart.
+    """
+    if dist.is_initialized():
+        return
+    os.environ["MASTER_ADDR"] = environment.main_address
+    os.environ["MASTER_PORT"] = str(environment.main_port)
+    patience = datetime.timedelta(seconds=MEETING_SECONDS)
+    meeting = dist.rendezvous("env://", rank=launch.rank, world_size=launch.ranks, timeout=patience)
+    store = next(iter(meeting))[0]
+    store.set(f"come {launch.rank}", "")
+    store.wait([f"come {rank}" for rank in range(launch.ranks)], patience)
+    on_gpu = device.type == "cuda"
+    dist.init_process_group(
+        "nccl" if on_gpu else "gloo",
+        store=dist.PrefixStore("training", store),
+        rank=launch.rank,
+        world_size=launch.ranks,
+        timeout=datetime.timedelta(seconds=seconds),
+        device_id=torch.device("cuda", launch.rank % launch.devices) if on_gpu else None,
+    )
+    if on_gpu:  # NCCL complains of groups that are left open
+        atexit.register(dist.destroy_process_group)
+
+
+def check_devices(device: torch.device, launch: Launch) -> None:
+    """Refuses more ranks on a machine than it has GPUs.
+
+    Raises:
+        ConfigError: They are too few.
+    """
+    found = torch.cuda.device_count() if device.type == "cuda" else launch.devices
+    if found >= launch.devices:
+        return
+    if launch.by == "SLURM":
+        raise ConfigError(
+            f"{launch.devices} tasks on each machine need {launch.devices} GPUs that each of them sees, and "
+            f"this one sees {found}: ask with --gres=gpu:{launch.devices}, without --gpus-per-task"
+        )
+    raise ConfigError(
+        f"{launch.devices} devices were asked for, but torch sees {found} CUDA GPU{'s' * (found != 1)}: use "
+        f"--devices {found}, or --device cpu to train with processes on the processor"
+    )
+
+
+def _environment(launch: Launch) -> ClusterEnvironment:
+    if launch.by == "torchrun":
+        return TorchElasticEnvironment()
+    return SLURMEnvironment() if launch.by == "SLURM" else LightningEnvironment()
 
 
 class Heads(nn.Module):

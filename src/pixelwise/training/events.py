@@ -59,6 +59,25 @@ class Listener(Protocol):
         ...
 
 
+class Silent:
+    """Passes everything over: of the ranks whose news are those of the first."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def warning(self, text: str) -> None:
+        """Nothing."""
+
+    def work(self, text: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def step(self, event: StepEvent) -> None:
+        """Nothing."""
+
+    def epoch(self, row: HistoryRow, epochs: int, *, best: bool) -> None:
+        """Nothing."""
+
+
 class LogListener:
     """Writes notes, warnings and epochs to the log `pixelwise`; steps are passed over."""
 

@@ -13,7 +13,8 @@ from pixelwise.metrics import Metrics
 from pixelwise.training.average import WeightAverage
 from pixelwise.training.checkpoint import Progress
 from pixelwise.training.events import Listener
-from pixelwise.training.log import RunLog
+from pixelwise.training.log import Log
+from pixelwise.training.ranks import Ranks
 from pixelwise.training.step import Stepper
 from pixelwise.types import Classes
 
@@ -54,9 +55,14 @@ class Job:
     progress: Progress
     save_checkpoint: Callable[[], None]
     save_models: Callable[[Mapping[str, Metrics], str | None], None]
-    log: RunLog
+    log: Log
     listener: Listener
     warned: set[str] = field(default_factory=set[str])
+
+    @property
+    def ranks(self) -> Ranks:
+        """Who else trains."""
+        return self.stepper.ranks
 
     @property
     def device(self) -> torch.device:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,51 @@ from pixelwise.training.sinks import Sink
 from pixelwise.types import Classes, Sample
 
 _EXAMPLES = "examples"
+
+
+class Log(Protocol):
+    """Hears of the course of a run; see `RunLog`."""
+
+    def epoch(self, rows: Sequence[HistoryRow]) -> None:
+        """Records the newest row."""
+        ...
+
+    def examples(
+        self,
+        epoch: int,
+        step: int,
+        *,
+        images: Sequence[npt.NDArray[np.uint8]],
+        truth: Sequence[npt.NDArray[np.uint8]],
+        predicted: Sequence[npt.NDArray[np.uint8]],
+    ) -> None:
+        """Records validation pictures with truth and prediction after an epoch."""
+        ...
+
+    def close(self, *, finished: bool) -> None:
+        """Ends the records."""
+        ...
+
+
+class NoLog:
+    """Of the ranks that write nothing."""
+
+    def epoch(self, rows: Sequence[HistoryRow]) -> None:
+        """Nothing."""
+
+    def examples(
+        self,
+        epoch: int,
+        step: int,
+        *,
+        images: Sequence[npt.NDArray[np.uint8]],
+        truth: Sequence[npt.NDArray[np.uint8]],
+        predicted: Sequence[npt.NDArray[np.uint8]],
+    ) -> None:
+        """Nothing."""
+
+    def close(self, *, finished: bool) -> None:
+        """Nothing."""
 
 
 class RunLog:

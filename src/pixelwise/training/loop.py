@@ -7,6 +7,7 @@ one saw.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -70,19 +71,22 @@ def _train_epoch(job: Job, stop: StopRequest) -> None:
     order = epoch_order(len(job.train), seed=config.seed, epoch=progress.epoch)
     steps = steps_per_epoch(len(order), config.batch_size)
     saved_at = time.monotonic()
+    share = job.ranks.share(unit=2 if config.augment.mix else 1)  # pictures are pasted in within pairs
     with BatchLoader(
         job.train,
         order,
         batch_size=config.batch_size,
         workers=config.data.workers,
         start_batch=progress.step,
+        share=share,
     ) as loader:
         waited_before, clock = progress.wait_seconds, time.perf_counter()
         for batch in loader:
-            update = _step(job, batch, config.epochs * steps)
+            pictures = min(config.batch_size, len(order) - progress.step * config.batch_size)
+            update = _step(job, batch, config.epochs * steps, largest=share.largest(pictures))
             progress.step += 1
             progress.updates += 1
-            progress.images += len(batch.images)
+            progress.images += pictures
             progress.loss_sum += update.loss * update.weight
             progress.weight_sum += update.weight
             now = time.perf_counter()
@@ -90,28 +94,37 @@ def _train_epoch(job: Job, stop: StopRequest) -> None:
             clock = now
             progress.wait_seconds = waited_before + loader.wait_seconds
             job.listener.step(_event(progress, steps, config.epochs))
-            if stop:
-                _leave(job, stop)
-            if progress.step < steps and time.monotonic() - saved_at >= config.checkpoint_seconds:
+            due = progress.step < steps and time.monotonic() - saved_at >= config.checkpoint_seconds
+            # All ranks leave at the same step, whichever was asked to, and save when the first one would.
+            number, save = job.ranks.largest(int(stop.signal or 0), due and job.ranks.first)
+            if number:
+                _leave(job, signal.Signals(number))
+            if save:
                 job.save_checkpoint()
                 saved_at, clock = time.monotonic(), time.perf_counter()
 
 
-def _step(job: Job, batch: Batch, total_steps: int) -> Update:
-    """One update of the weights and of their average."""
+def _step(job: Job, batch: Batch, total_steps: int, *, largest: int) -> Update:
+    """One update of the weights and of their average; `largest` is the largest share of the batch."""
     device, config, progress = job.device, job.config, job.progress
     lr = learning_rate(progress.updates, total_steps, config)
     set_learning_rate(job.stepper.optimizer, lr)
-    images, masks = augment(
-        torch.from_numpy(batch.images).to(device, non_blocking=True),
-        torch.from_numpy(batch.masks).to(device, non_blocking=True),
-        batch.indices.tolist(),
-        config=config.augment,
-        seed=config.seed,
-        epoch=progress.epoch,
-    )
+    if len(batch):
+        images, masks = augment(
+            torch.from_numpy(batch.images).to(device, non_blocking=True),
+            torch.from_numpy(batch.masks).to(device, non_blocking=True),
+            batch.indices.tolist(),
+            config=config.augment,
+            seed=config.seed,
+            epoch=progress.epoch,
+        )
+    else:
+        height, width = config.augment.crop or config.size
+        images = torch.zeros(0, 3, height, width, device=device)
+        masks = torch.zeros(0, height, width, dtype=torch.uint8, device=device)
+    seed = (config.seed, progress.epoch, progress.step)
     try:
-        update = job.stepper.backward(images, masks, seed=(config.seed, progress.epoch, progress.step))
+        update = job.stepper.backward(images, masks, seed=seed, largest=largest)
     except RuntimeError as error:
         raise compile_failure(error, config) or error from error
     broken = guard.broken_loss(update.loss, step=progress.updates + 1, lr=lr)
@@ -123,11 +136,10 @@ def _step(job: Job, batch: Batch, total_steps: int) -> Update:
     return update
 
 
-def _leave(job: Job, stop: StopRequest) -> None:
+def _leave(job: Job, received: signal.Signals) -> None:
     job.save_checkpoint()
-    name = stop.signal.name if stop.signal else "a request"
     raise TrainingInterrupted(
-        f"stopped by {name} in epoch {job.progress.epoch + 1} after step {job.progress.step}; "
+        f"stopped by {received.name} in epoch {job.progress.epoch + 1} after step {job.progress.step}; "
         "the state is saved"
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from pixelwise.training import guard
 from pixelwise.training.checkpoint import Progress
 from pixelwise.training.job import AVERAGE, WEIGHTS, Job, steps_per_epoch
 from pixelwise.training.optim import learning_rate
-from pixelwise.training.validate import Validation, validate
+from pixelwise.training.validate import Example, Validation, validate
 
 
 def validated(epoch: int, config: TrainConfig) -> bool:
@@ -52,25 +53,42 @@ def finish_epoch(job: Job) -> None:
         )
     job.save_checkpoint()
     job.log.epoch(progress.rows)
+    job.ranks.wait()  # pictures, plots and trackers of the first rank take their time
     job.listener.epoch(row, config.epochs, best=best is not None)
     _warn(job, row, found[WEIGHTS])
 
 
 def _validate(job: Job, engine: torch.nn.Module, text: str) -> Validation:
-    config, count = job.config, len(job.val)
+    config, count, ranks = job.config, len(job.val), job.ranks
     shown = example_epoch(len(job.progress.rows) + 1) or job.progress.epoch + 1 == config.epochs
-    with BatchLoader(
-        job.val, np.arange(count), batch_size=config.batch_size, workers=config.data.workers
-    ) as loader:
-        return validate(
+    places = example_places(count, config.log_pictures) if shown else ()
+    own = ranks.share().strided(count)
+    batch = -(-config.batch_size // ranks.count)
+    with BatchLoader(job.val, np.arange(count)[own], batch_size=batch, workers=config.data.workers) as loader:
+        found = validate(
             engine,
             loader,
             num_classes=len(job.classes),
             objective=job.stepper.objective,
             device=job.device,
-            keep=example_places(count, config.log_pictures) if shown else (),
-            on_batch=lambda done: job.listener.work(text, done, count),
+            keep=[own.index(place) for place in places if place in own],
+            on_batch=lambda done: job.listener.work(text, min(done * ranks.count, count), count),
+            ranks=ranks,
         )
+    if ranks.count == 1 or not places:
+        return found
+    return dataclasses.replace(found, examples=_all_examples(job, sorted(places), found.examples))
+
+
+def _all_examples(job: Job, places: Sequence[int], own: Sequence[Example]) -> tuple[Example, ...]:
+    """The examples at these places of the validation pictures, whichever rank predicted each."""
+    predicted = torch.zeros(len(places), *job.val.size, dtype=torch.uint8, device=job.device)
+    share = job.ranks.share().strided(len(job.val))
+    rows = [row for row, place in enumerate(places) if place in share]
+    for row, example in zip(rows, own, strict=True):
+        predicted[row] = torch.from_numpy(example.predicted)
+    labels = job.ranks.sum(predicted).cpu().numpy()
+    return tuple(Example(*job.val.pair(place), labels[row]) for row, place in enumerate(places))
 
 
 def example_epoch(validation: int) -> bool:

@@ -6,6 +6,7 @@ Knows neither run folder nor checkpoint; `train` and `resume` begin with it alik
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,12 +30,15 @@ from pixelwise.training import guard
 from pixelwise.training.average import WeightAverage
 from pixelwise.training.checkpoint import State
 from pixelwise.training.encoder_layers import freeze, learning_rate_factors, set_bn_momentum
-from pixelwise.training.engine import decide_precision, make_fabric
-from pixelwise.training.events import Listener
+from pixelwise.training.engine import check_devices, decide_precision, join_fabric, make_fabric
+from pixelwise.training.events import Listener, Silent
 from pixelwise.training.job import steps_per_epoch
+from pixelwise.training.launch import Launch
 from pixelwise.training.optim import build_optimizer
+from pixelwise.training.ranks import ALONE, COMPILE_SECONDS, STEP_SECONDS, Ranks
 from pixelwise.training.start import read_start, take_over
 from pixelwise.training.step import Objective
+from pixelwise.training.synced_norm import synchronise
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Parts:
     val: Prepared
     data_hash: str
     fabric: Fabric
+    ranks: Ranks
+    launch: Launch
     network: torch.nn.Module
     frozen: tuple[torch.nn.Module, ...]
     average: WeightAverage | None
@@ -58,25 +64,35 @@ class Parts:
 
     @staticmethod
     def build(
-        data: Path, config: TrainConfig, listener: Listener, *, architecture: Architecture | None = None
+        data: Path,
+        config: TrainConfig,
+        listener: Listener,
+        *,
+        launch: Launch,
+        architecture: Architecture | None = None,
     ) -> Parts:
         """Opens the data, checks that it can be trained on, and builds network and optimiser.
 
         Args:
             data: The labelled pictures.
             config: The settings, `settled`.
-            listener: Hears of progress.
+            listener: Hears of progress, on the first rank alone.
+            launch: How this process was started; the others are waited for.
             architecture: That of a run with a checkpoint: it is rebuilt without its pretrained weights, which
                 may be gone by now and are in the checkpoint as training has made them.
         """
         device = choose_device(config.device)
+        check_devices(device, launch)
         precision, why = decide_precision(config, device)
+        fabric, ranks = _joined(device, precision, launch, compiled=config.compile)
+        listener = listener if ranks.first else Silent()
         name, arguments = config.model, parse_arguments(config.model_args)
         pretrained, start = None, None
         if architecture is not None:
             name, arguments = architecture.name, dict(architecture.arguments)
         elif config.weights:
-            pretrained = read_weights(name, config.weights, arguments=arguments, progress=listener.work)
+            with ranks.in_turn():
+                pretrained = read_weights(name, config.weights, arguments=arguments, progress=listener.work)
         else:
             start = read_start(config)
         # Built before the data is read: a wrong name should not cost a walk over all pictures.
@@ -94,22 +110,23 @@ class Parts:
                 f"--class-weights gives {len(config.class_weights)} weights for {len(classes)} classes: "
                 f"{', '.join(classes.names)}"
             )
-        train, val, data_hash = _prepare(dataset, config, listener)
+        train, val, data_hash = _prepare(dataset, config, listener, ranks)
         network = assemble(
             name, num_classes=len(classes), arguments=arguments, seed=config.seed, pretrained=pretrained
         )
         if start is not None:
             listener.note(take_over(network, start, classes))
         origin = pretrained or start
-        fabric = make_fabric(device, precision)
         network = _placed(network, fabric.device, config)
         frozen = freeze(network, config)
         optimizer = build_optimizer(network, config)
+        average = WeightAverage(network, config.ema) if config.ema else None
+        synchronise(network, frozen, ranks)
         weights = _class_weights(config, train, fabric.device)
         if config.steps is not None:
             epochs = -(-config.steps // steps_per_epoch(len(train), config.batch_size))
             config = dataclasses.replace(config, epochs=epochs)
-        listener.note(f"training {config.model} on {fabric.device} in {why}")
+        listener.note(f"training {config.model} on {_places(fabric.device, launch)} in {why}")
         return Parts(
             config=config,
             dataset=dataset,
@@ -117,9 +134,11 @@ class Parts:
             val=val,
             data_hash=data_hash,
             fabric=fabric,
+            ranks=ranks,
+            launch=launch,
             network=network,
             frozen=frozen,
-            average=WeightAverage(network, config.ema) if config.ema else None,
+            average=average,
             weights_sha256=None if origin is None else origin.sha256,
             optimizer=optimizer,
             objective=Objective(
@@ -162,7 +181,30 @@ class Parts:
             "seed": config.seed,
             "precision": self.precision,
             "threads": torch.get_num_threads(),
+            "ranks": ranks_facts(self.launch),
         }
+
+
+def ranks_facts(launch: Launch) -> dict[str, Any]:
+    """The processes that train together, for a run's provenance."""
+    return {"count": launch.ranks, "machines": launch.nodes, "started_by": launch.by}
+
+
+def _joined(device: torch.device, precision: str, launch: Launch, *, compiled: bool) -> tuple[Fabric, Ranks]:
+    """The engine, and who else trains."""
+    if launch.ranks == 1:
+        return make_fabric(device, precision), ALONE
+    seconds = COMPILE_SECONDS if compiled else STEP_SECONDS
+    fabric = join_fabric(device, precision, launch, seconds=seconds)
+    return fabric, Ranks.of(fabric, seconds=seconds)
+
+
+def _places(device: torch.device, launch: Launch) -> str:
+    """`cpu`, or `2 devices (cuda, started by torchrun)`."""
+    if launch.ranks == 1:
+        return str(device)
+    machines = f" on each of {launch.nodes} machines" if launch.nodes > 1 else ""
+    return f"{launch.devices} devices{machines} ({device.type}, started by {launch.by})"
 
 
 def _placed(network: torch.nn.Module, device: torch.device, config: TrainConfig) -> torch.nn.Module:
@@ -188,9 +230,17 @@ def _listed(weights: torch.Tensor | None) -> list[float] | None:
     return None if weights is None else weights.tolist()
 
 
-def _prepare(dataset: Dataset, config: TrainConfig, listener: Listener) -> tuple[Prepared, Prepared, str]:
-    """Both sides at the network's size, every picture decoded and checked once."""
-    prepared = prepare(dataset, config.size, config.data, progress=listener.work)
+def _prepare(
+    dataset: Dataset, config: TrainConfig, listener: Listener, ranks: Ranks
+) -> tuple[Prepared, Prepared, str]:
+    """Both sides at the network's size, every picture decoded and checked once on each machine."""
+    with ranks.in_turn() if config.data.cache else nullcontext():
+        prepared = prepare(dataset, config.size, config.data, progress=listener.work)
+    if ranks.tell(prepared.data_hash) != prepared.data_hash:
+        raise DataError(
+            f"{dataset.reader.root}: rank {ranks.rank} sees other pictures or masks than the first machine "
+            "does: give all machines the same files"
+        )
     for note in prepared.notes:
         listener.note(note)
     train, val = prepared.train, prepared.val

@@ -236,6 +236,17 @@ def write_provenance(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def record_ranks(run: RunFolder, provenance: dict[str, Any], step: int, ranks: dict[str, Any]) -> None:
+    """Notes that a run goes on with other processes than it began with, or went on with last."""
+    resumed: list[dict[str, Any]] = provenance.setdefault("resumed", [])
+    alone = {"count": 1, "machines": 1, "started_by": "nobody"}  # of runs from before ranks were recorded
+    last = resumed[-1]["ranks"] if resumed else provenance.get("ranks", alone)
+    if last == ranks:
+        return
+    resumed.append({"step": step, "ranks": ranks})
+    write_whole(run.provenance, _json_bytes(provenance))
+
+
 def processor_name() -> str:
     """The processor as the system names it, with the number of its cores that we see."""
     name = platform.processor() or platform.machine()

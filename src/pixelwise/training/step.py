@@ -1,12 +1,13 @@
 """One update of the weights: a batch in pieces through the network, gradients added up, one optimiser step.
 
+Ranks have a share of the batch each, in as many pieces as the others, and DDP adds their gradients up.
 Knows neither epochs nor files; where a step stands in the run is handed in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from pixelwise.losses import Loss
+from pixelwise.training.ranks import ALONE, Ranks
+from pixelwise.types import IGNORE
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Stepper:
         objective: What is minimised.
         micro_batch: Pictures that go through the network at once; None for the whole batch.
         clip_norm: Largest norm of the gradient; None for any.
+        ranks: Who else has a share of the batch.
     """
 
     fabric: Fabric
@@ -72,31 +76,51 @@ class Stepper:
     objective: Objective
     micro_batch: int | None
     clip_norm: float | None
+    ranks: Ranks = ALONE
 
-    def backward(self, images: Tensor, masks: Tensor, *, seed: tuple[int, ...]) -> Update:
+    def backward(
+        self, images: Tensor, masks: Tensor, *, seed: tuple[int, ...], largest: int | None = None
+    ) -> Update:
         """Leaves the batch's gradients in the parameters.
 
         A mean over pixels comes out as if the batch had gone through at once, because each piece counts by
         its pixels; terms that are no such mean (dice) are averaged, and batch normalisation sees the pieces.
+        The same holds for the shares of ranks, but that batch normalisation sees them together.
 
         Args:
-            images: `(N, 3, H, W) float32`.
+            images: `(N, 3, H, W) float32`: this rank's share of the batch, which may be empty.
             masks: `(N, H, W) uint8`, 255 = ignore.
             seed: Decides what the network draws (dropout).
+            largest: Pictures of the largest share; ours where not given.
         """
-        size = self.micro_batch or len(images)
-        pieces = list(zip(images.split(size), masks.split(size), strict=True))
+        size = self.micro_batch or max(largest or 0, len(images))
+        count = -(-max(largest or 0, len(images)) // size)
+        pieces = list(zip(images.split(size), masks.split(size), strict=True)) if len(images) else []
+        absent = count - len(pieces)
+        pieces += [_nothing(images)] * absent
         weights = torch.stack([self.objective.weight(piece) for _, piece in pieces])
+        weight = self.ranks.sum(weights.sum())
         # A batch without any counted pixel has a loss of zero, whatever the shares.
-        shares = (weights / weights.sum().clamp(min=1e-12)).float()
+        shares = (weights / weight.clamp(min=1e-12)).float()
+        whole = count == self.ranks.count == 1
         total = torch.zeros((), device=images.device)
-        with _drawing(images.device, seed):
-            for share, (image, mask) in zip(shares, pieces, strict=True):
-                own, minimised = self.objective(self.engine(image), mask)
-                # One piece is the batch: no share of it is rounded.
-                self.fabric.backward(minimised if len(pieces) == 1 else minimised * share)
-                total += own.detach() * (1 if len(pieces) == 1 else share)
-        return Update(float(total), float(weights.sum()))
+        # Ranks draw for different pictures, and must not draw the same.
+        with _drawing(images.device, (*seed, self.ranks.rank) if self.ranks.rank else seed):
+            for number, (share, (image, mask)) in enumerate(zip(shares, pieces, strict=True)):
+                self.ranks.present = number < count - absent
+                with self._summed(last=number == count - 1):
+                    own, minimised = self.objective(self.engine(image), mask)
+                    # One piece is the batch: no share of it is rounded. DDP takes the mean of the ranks.
+                    self.fabric.backward(minimised if whole else minimised * (share * self.ranks.count))
+                total += own.detach() * (1 if whole else share)
+        self.ranks.present = True
+        return Update(float(self.ranks.sum(total)), float(weight))
+
+    def _summed(self, *, last: bool) -> AbstractContextManager[None]:
+        """The ranks' gradients are added up once a step, in the backward pass of the last piece."""
+        if self.ranks.count == 1:
+            return nullcontext()
+        return self.fabric.no_backward_sync(self.engine, enabled=not last)  # pyright: ignore[reportArgumentType]
 
     def step(self) -> None:
         """Moves the weights along the gradients, and clears them."""
@@ -107,6 +131,13 @@ class Stepper:
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+
+def _nothing(images: Tensor) -> tuple[Tensor, Tensor]:
+    """A picture without a counted pixel, of the batch's size: it costs 0 and has a gradient of zeros."""
+    height, width = images.shape[2:]
+    image = images.new_zeros(1, 3, height, width).contiguous(memory_format=torch.channels_last)
+    return image, torch.full((1, height, width), IGNORE, dtype=torch.uint8, device=images.device)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from torch import nn
 
 from pixelwise.data.loader import Batch
 from pixelwise.metrics import ConfusionMatrix
+from pixelwise.training.ranks import ALONE, Ranks
 from pixelwise.training.step import Objective
 
 
@@ -49,8 +50,11 @@ def validate(
     device: torch.device,
     keep: Collection[int] = (),
     on_batch: Callable[[int], None],
+    ranks: Ranks = ALONE,
 ) -> Validation:
     """Runs the network over the batches in evaluation mode, in which it is left.
+
+    Loss and confusion are those of all ranks' batches, the examples those of this rank.
 
     Args:
         engine: `Heads` of the network, on its device.
@@ -60,6 +64,7 @@ def validate(
         device: Of the network.
         keep: Places, in the order of the batches, of pictures to hand back with their predictions.
         on_batch: Hears the number of pictures done.
+        ranks: Who else has batches.
     """
     engine.eval()
     confusion = ConfusionMatrix(num_classes)
@@ -84,6 +89,7 @@ def validate(
             ]
             done += len(batch)
             on_batch(done)
-    return Validation(
-        loss=float(total / weight.clamp(min=1e-12)), confusion=confusion.counts, examples=tuple(examples)
-    )
+    ranks.wait()  # one may need longer for its pictures than a sum may take
+    total, weight = ranks.sum(total), ranks.sum(weight)
+    counts = ranks.sum(torch.from_numpy(confusion.counts).to(device)).cpu().numpy()
+    return Validation(loss=float(total / weight.clamp(min=1e-12)), confusion=counts, examples=tuple(examples))
