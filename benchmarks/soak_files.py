@@ -49,7 +49,7 @@ def checkpoint(path: Path) -> Place | None:
 
 
 def model(path: Path) -> str:
-    """The digest of a model file: weights, and its header without when, how and by which commit it was made."""
+    """The digest of a model file: weights, and its header without when, how and from what commit."""
     metadata, digest = _content(path)
     header = json.loads(metadata["pixelwise"])
     for key in ("started", "command", "git"):
