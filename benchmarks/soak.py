@@ -106,7 +106,7 @@ def main() -> int:
 
 def killed_run(soak: Soak, kills: int, chance: random.Random) -> dict[str, Any]:
     """A run that is killed as often as asked, beside one that is not."""
-    epochs = 5 + kills * 2 // 3  # a life gets through about two of its three steps
+    epochs = 8 + 2 * kills  # a life gets through two to seven steps; three are an epoch
     run, expected = soak.folder / "killed", soak.folder / "undisturbed"
     began = time.monotonic()
     notes = soak.undisturbed(expected, epochs)

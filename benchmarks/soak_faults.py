@@ -186,8 +186,10 @@ def two_at_once(faults: Faults) -> dict[str, Any]:
     """A second process resumes the run while the first one trains; the first is then killed."""
     name = "two processes resume at once"
     run = faults.copy(name)
+    lock = run / ".lock"
+    lock.write_bytes(b"")  # what the killed process left says nothing
     first = faults.soak.start(["--resume", str(run)])
-    while not (run / ".lock").exists() and first.poll() is None:
+    while lock.stat().st_size == 0 and first.poll() is None:
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)  # so that it does not end before the second one begins
     code, said = faults.say(["--resume", str(run)])

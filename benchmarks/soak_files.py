@@ -49,10 +49,10 @@ def checkpoint(path: Path) -> Place | None:
 
 
 def model(path: Path) -> str:
-    """The digest of a model file: weights, and its header without when and by which command it was made."""
+    """The digest of a model file: weights, and its header without when, how and from what commit."""
     metadata, digest = _content(path)
     header = json.loads(metadata["pixelwise"])
-    for key in ("started", "command"):
+    for key in ("started", "command", "git"):
         header["provenance"].pop(key, None)
     digest.update(json.dumps(header, sort_keys=True).encode())
     return digest.hexdigest()

@@ -15,6 +15,8 @@ from soak_process import Process
 
 POLL = 0.0005  # seconds
 LONGEST = 120.0  # seconds that a moment is waited for
+MOST = 9  # checkpoints that go by meanwhile; then any moment will do
+SPARE = 65_536  # bytes by which a checkpoint is shorter than the last one, which has more rows of history
 
 _CALLS = {"0": "read", "1": "write", "20": "writev", "74": "fsync", "77": "ftruncate", "82": "rename"}
 _CALLS |= {"202": "futex", "264": "rename", "316": "rename", "257": "open"}
@@ -45,6 +47,7 @@ def aims(chance: random.Random, *, size: int) -> dict[str, Test]:
         size: Bytes of a whole checkpoint.
     """
     least = chance.uniform(0.05, 0.9) * size
+    size -= SPARE
 
     def part(now: Sight, *names: str) -> int:
         return max((now.parts.get(name, -1) for name in names), default=-1)
@@ -94,11 +97,14 @@ def kill_at(process: Process, test: Test, see: Callable[[], Sight], *, wait: int
         wait: Checkpoints that it is left to write first.
     """
     then, end = see(), time.monotonic() + LONGEST
+    seen, last = 0, then.checkpoint
     while time.monotonic() < end:
         now = see()
+        seen += now.checkpoint != last
+        last = now.checkpoint
         if wait > 0 and now.checkpoint not in (0, then.checkpoint):
             wait, then = wait - 1, now
-        elif wait <= 0 and test(then, now):
+        elif wait <= 0 and (test(then, now) or seen > MOST):
             return kill(process)
         if process.poll() is not None:
             return None
