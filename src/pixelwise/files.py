@@ -83,6 +83,15 @@ def digest_of(path: Path, method: str) -> str:
     return digest.hexdigest()
 
 
+def stamp(path: Path) -> str:
+    """Path, size and times of the last change: equal as long as nobody touched the file."""
+    try:
+        state = path.stat()
+    except OSError:
+        return f"{path} unreadable"
+    return f"{path} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
+
+
 def remove_leftovers(folder: Path, name: str = "*", *, alone: bool = False) -> None:
     """Removes what `replacing` began in a folder, and below, in processes that were killed.
 

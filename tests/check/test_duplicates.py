@@ -32,7 +32,7 @@ def upper(share: float) -> Picture:
 
 
 def findings(survey: Survey, root: Path) -> dict[str, Finding]:
-    asked = Asked(root=root, config=DataConfig(), out=Path("check"))
+    asked = Asked(root=root, given=DataConfig(), config=DataConfig(), out=Path("check"))
     found = duplicates(survey, asked)
     assert len({finding.kind for finding in found}) == len(found)
     return {finding.kind: finding for finding in found}
@@ -204,5 +204,5 @@ def test_real_pictures(real_data: Path, name: str, config: DataConfig, expected:
     assert {kind: finding.count for kind, finding in found.items()} == expected
     if name == "camvid":
         assert all(finding.severity is Severity.NOTE for finding in found.values())
-    asked = Asked(root=real_data / name, config=config, out=Path("check"))
+    asked = Asked(root=real_data / name, given=config, config=config, out=Path("check"))
     assert split_films(survey, asked) == []

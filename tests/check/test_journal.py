@@ -56,6 +56,15 @@ def test_other_classes_make_the_notes_worthless(data_folder: Path) -> None:
     assert doctor(data_folder, DataConfig(classes=("a", "b"))).report.reused == 12
 
 
+def test_fitted_masks_are_looked_at_anew(data_folder: Path) -> None:
+    path = data_folder / "masks" / "scene_03.png"
+    Image.open(path).resize((24, 20), Image.Resampling.NEAREST).save(path)
+    assert [f.kind for f in doctor(data_folder).report.findings if f.severity.value == "error"] == ["scaled"]
+    fitted = doctor(data_folder, DataConfig(fit_masks=True)).report
+    assert fitted.reused == 0
+    assert fitted.sound
+
+
 def test_another_split_does_not(data_folder: Path) -> None:
     doctor(data_folder)
     assert doctor(data_folder, DataConfig(val_last=3)).report.reused == 12

@@ -123,7 +123,7 @@ def test_the_same_fault_in_many_is_one_finding_about_the_set() -> None:
     mirrored = [fit(1, left_right=14)] * 20
     found = judged([*mirrored, *usual(20), fit(0, half_turn=12)])
     assert [(finding.kind, finding.severity, finding.count) for finding in found] == [
-        ("misfit_all", Severity.WARNING, 20),
+        ("misfit_all", Severity.ERROR, 20),
         ("misfit", Severity.SUSPECT, 1),
     ]
     assert found[0].title == "20 of 41 masks are mirrored left to right"

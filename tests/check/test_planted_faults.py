@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import planted
@@ -68,11 +69,11 @@ def test_nothing_is_wrong_with_the_clean_set(folder: Path) -> None:
         (planted.lens_cap, "blank", Severity.WARNING),
         (planted.large_picture, "odd_size", Severity.SUSPECT),
         (planted.strip_picture, "odd_shape", Severity.SUSPECT),
-        (planted.lonely_picture, "missing_labels", Severity.WARNING),
-        (planted.lonely_mask, "missing_pictures", Severity.WARNING),
+        (planted.lonely_picture, "missing_labels", Severity.ERROR),
+        (planted.lonely_mask, "missing_pictures", Severity.ERROR),
         (planted.swap, "misfit", Severity.SUSPECT),
-        (planted.mirror_all, "misfit_all", Severity.WARNING),
-        (planted.move_all, "misfit_all", Severity.WARNING),
+        (planted.mirror_all, "misfit_all", Severity.ERROR),
+        (planted.move_all, "misfit_all", Severity.ERROR),
     ],
 )
 def test_a_planted_fault_is_found_and_nothing_else(
@@ -86,10 +87,8 @@ def test_a_planted_fault_is_found_and_nothing_else(
         assert any(name in example for example in names(finding)), names(finding)
     if spoilt:
         assert finding.count == len(spoilt)
-    allowed = {kind, "unpaired"} if "missing" in kind else {kind}
-    others = [f.kind for f in report.findings if f.severity in WRONG and f.kind not in allowed]
-    assert others == []
-    assert report.sound == (severity is not Severity.ERROR and "unpaired" not in allowed)
+    assert [f.kind for f in report.findings if f.severity in WRONG and f.kind != kind] == []
+    assert report.sound == (severity is not Severity.ERROR)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +125,9 @@ def test_colours_without_classes_are_listed_to_copy(folder: Path) -> None:
     planted.palette_as_rgb(folder)
     report = doctor(folder)
     finding = found(report, "colours")
-    assert "classes.txt" in finding.remedy
+    assert finding.remedy.endswith("classes.found.txt")  # never over the user's own
     assert "230 159 0" in finding.remedy
+    assert "disc" not in finding.remedy  # nobody knows which colour it is
     assert not report.sound
 
 
@@ -141,7 +141,7 @@ def test_the_remedy_is_what_mends(folder: Path) -> None:
     words = shlex.split(found(report, "unreadable").remedy)
     assert words[:3] == ["pixelwise", "train", str(folder)]
     again = ["check", *words[2:], "--out", str(folder.parent / "again")]
-    assert main(again) == 1  # unreadable files are reported again, but nothing else
+    assert main(again) == 0  # unreadable files are a warning now, since they are left out
     kinds = {f.kind for f in doctor(folder, DataConfig(map=("255=1",))).findings if f.severity in WRONG}
     assert kinds == {"unreadable"}
 
@@ -178,6 +178,33 @@ def test_a_film_that_is_dealt_out_is_found_and_its_remedy_mends(folder: Path) ->
     assert main(["check", *words, "--out", str(out)]) == 0
     kinds = [f["kind"] for f in json.loads((out / "report.json").read_text())["findings"]]
     assert "sequence_split" not in kinds
+
+
+def test_leaving_copies_out_of_a_drawn_split_mends_and_the_list_stays_whole(folder: Path) -> None:
+    """Who is left stays on his side, and a second check into one folder does not shorten its own list."""
+    from pixelwise.cli import main
+    from pixelwise.data import open_dataset
+
+    for number in range(1, 21):
+        planted.copy_pair(folder, number, f"zz_{number}")
+    out = folder.parent / "check"
+    assert main(["check", str(folder), "--out", str(out)]) == 1
+    kinds = {f["kind"]: f for f in json.loads((out / "report.json").read_text())["findings"]}
+    listed = (out / "leakage.txt").read_text()
+    words = shlex.split(kinds["leakage"]["remedy"])[2:]
+    assert main(["check", *words, "--out", str(out)]) == 0
+    assert (out / "leakage.txt").read_text() == listed
+    before = open_dataset(folder)
+    after = open_dataset(folder, DataConfig(leave_out=(out / "leakage.txt",)))
+    names = [{d.reader.entries.names[i] for i in d.split.val} for d in (before, after)]
+    assert names[0] == names[1]  # only training pictures were listed
+
+
+def test_a_validation_side_without_labels_is_an_error(folder: Path) -> None:
+    for number in range(planted.PICTURES - 7, planted.PICTURES + 1):
+        planted.write_mask(planted.mask(folder, number), np.full(planted.SIZE, 255, np.uint8))
+    report = doctor(folder, DataConfig(val_last=8))
+    assert found(report, "unmeasurable").severity is Severity.ERROR
 
 
 def test_leaving_the_copies_out_mends(folder: Path) -> None:

@@ -37,7 +37,10 @@ def film(name: str, seed: int, frames: int) -> dict[str, Picture]:
 
 
 def found(survey: Survey, root: Path, config: DataConfig | None = None) -> list[Finding]:
-    return split_films(survey, Asked(root=root, config=config or DataConfig(), out=Path("check")))
+    return split_films(
+        survey,
+        Asked(root=root, given=config or DataConfig(), config=config or DataConfig(), out=Path("check")),
+    )
 
 
 def test_a_pan_is_a_film_and_numbered_photos_are_none():
@@ -130,7 +133,7 @@ def test_several_films_are_kept_whole(tmp_path: Path):
     mended = survey_of(root, config)
     assert found(mended, root, config) == []
     assert len(open_dataset(root, config).split.val) == 12
-    near = duplicates(mended, Asked(root=root, config=config, out=Path("check")))
+    near = duplicates(mended, Asked(root=root, given=config, config=config, out=Path("check")))
     assert {item.severity for item in near} <= {Severity.NOTE}
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from drawn_folder import draw_folder
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
+from pixelwise.data.leave_out import list_text, read_names
 from pixelwise.errors import DataError
 
 
@@ -29,7 +30,10 @@ def test_named_samples_are_gone_and_the_others_keep_their_masks(tmp_path: Path) 
     for new, old in enumerate((0, 2, 3, 5)):
         assert np.array_equal(left.reader[new].mask, whole[old].mask)
         assert np.array_equal(left.reader[new].image, whole[old].image)
-    assert sorted((*left.split.train, *left.split.val)) == [0, 1, 2, 3]
+    whole_split = open_dataset(root).split
+    for side, whole_side in ((left.split.train, whole_split.train), (left.split.val, whole_split.val)):
+        names = {left.reader.entries.names[index] for index in side}
+        assert names == {whole.entries.names[index] for index in whole_side} - {"scene_01", "scene_04"}
     assert f"2 samples left out by {path}; 1 of its names are no samples" in left.notes
 
 
@@ -105,6 +109,14 @@ def test_a_list_that_is_not_there(tmp_path: Path) -> None:
     root = draw_folder(tmp_path / "set", pictures=2)
     with pytest.raises(DataError, match=r"gone\.txt: the list cannot be read"):
         open_dataset(root, DataConfig(leave_out=(tmp_path / "gone.txt",)))
+
+
+def test_names_with_ends_of_line_stand_in_quotes(tmp_path: Path) -> None:
+    names = ["plain", "two\nlines", '"quoted"', "return\r"]
+    path = tmp_path / "out.txt"
+    path.write_bytes(list_text(names).encode())
+    assert path.read_text().count("\n") == 4
+    assert read_names(path) == names
 
 
 def test_an_empty_list_leaves_nothing_out(tmp_path: Path) -> None:

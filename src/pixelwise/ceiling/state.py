@@ -22,7 +22,7 @@ from pixelwise.data.ahead import in_order
 from pixelwise.data.json_file import read_json
 from pixelwise.data.reader import Reader
 from pixelwise.errors import DataError
-from pixelwise.files import write_whole
+from pixelwise.files import stamp, write_whole
 from pixelwise.progress import Progress
 
 NAME = "ceiling.state.json"
@@ -125,13 +125,6 @@ def data_digest(
     reader: Reader, indices: Sequence[int], *, workers: int, progress: Progress | None = None
 ) -> str:
     """A text that is equal for the same files, unchanged, in the same order, read with the same table."""
-
-    def stamp(path: Path) -> str:
-        try:
-            state = path.stat()
-        except OSError:
-            return f"{path} unreadable"
-        return f"{path} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
 
     def stamps(index: int) -> str:
         entry = reader.entries[index]

@@ -18,6 +18,7 @@ class Asked:
 
     Attributes:
         root: The data set's folder, as it was given.
+        given: How it is read, as was asked for.
         config: How it is read, with what the doctor had to set.
         out: Folder of the report, for the lists that remedies name.
         size: `(height, width)` of the network's input; None for each picture's own.
@@ -25,6 +26,7 @@ class Asked:
     """
 
     root: Path
+    given: DataConfig
     config: DataConfig
     out: Path
     size: tuple[int, int] | None = None

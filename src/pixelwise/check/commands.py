@@ -33,6 +33,15 @@ def leave_out_command(asked: Asked, kind: str) -> str:
     return train_command(asked.root, changed(asked.config, {"leave_out": (asked.out / list_name(kind),)}))
 
 
+KINDS_WITH_LISTS = frozenset(
+    {
+        *("values", "smoothed", "leakage", "near_leakage", "duplicates", "near_duplicates", "empty", "blank"),
+        *("misfit", "one_class", "hardly_labelled", "odd_size", "odd_shape", "odd_brightness"),
+    }
+)
+"""Kinds of findings that name samples to leave out."""
+
+
 def list_name(kind: str) -> str:
     """The file, in the folder of the report, that names the samples of a kind of finding."""
     return f"{kind}.txt"

@@ -15,12 +15,12 @@ from pixelwise.check.facts import Facts
 from pixelwise.data.entries import Entry
 from pixelwise.data.reader import Reader
 from pixelwise.errors import DataError
-from pixelwise.files import write_whole
+from pixelwise.files import stamp, write_whole
 
 NAME = "facts.jsonl"
 """Of the file, in the folder of the report."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Goes up whenever a look notes something else."""
 
 _LONGEST_LINE = 1 << 20
@@ -45,6 +45,7 @@ class Journal:
         identity = _identity(reader)
         self._places = _index(self._path, identity)
         self.known = len(self._places)
+        self._stamps: dict[str, str] = {}
         if not self._places:
             header = json.dumps({"pixelwise_facts": _FORMAT, "identity": identity})
             write_whole(self._path, f"{header}\n".encode())
@@ -58,22 +59,28 @@ class Journal:
 
     def facts(self, entry: Entry) -> Facts | None:
         """What was noted of a sample, if its files are still the same."""
+        # As of before the look, so that what is mended meanwhile is looked at again.
+        now = self._stamps[entry.name] = _stamp(entry)
         place = self._places.get(_key(entry.name))
         if place is None:
             return None
         self._old.seek(place)
         value = _parsed(self._old.readline(_LONGEST_LINE))
-        if value.get("name") != entry.name or value.get("stamp") != _stamp(entry):  # two names of one key
+        if value.get("name") != entry.name or value.get("stamp") != now:  # two names may have one key
             return None
-        return Facts.from_json(value.get("facts"))
+        facts = Facts.from_json(value.get("facts"))
+        if facts is not None:
+            del self._stamps[entry.name]
+        return facts
 
     def add(self, entry: Entry, facts: Facts) -> None:
-        """Notes a sample.
+        """Notes a sample that `facts` was asked for before it was looked at.
 
         Raises:
             DataError: The disk is full.
         """
-        line = json.dumps({"name": entry.name, "stamp": _stamp(entry), "facts": facts.to_json()})
+        before = self._stamps.pop(entry.name)
+        line = json.dumps({"name": entry.name, "stamp": before, "facts": facts.to_json()})
         try:
             self._file.write(f"{line}\n".encode())
         except OSError as error:
@@ -94,8 +101,9 @@ class Journal:
 
 def _identity(reader: Reader) -> str:
     """What the facts depend on besides the samples' own files."""
-    stamps = [_stat(path) for path in reader.shared]
-    text = json.dumps([reader.format, reader.classes.to_json(), reader.table.digest(), stamps])
+    stamps = [stamp(path) for path in reader.shared]
+    table = reader.table.digest()
+    text = json.dumps([reader.format, reader.classes.to_json(), table, reader.fit_masks, stamps])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -124,17 +132,9 @@ def _key(name: str) -> int:
     return int.from_bytes(digest, "big")
 
 
-def _stamp(entry: Entry) -> list[int]:
-    return [*_stat(entry.image), *_stat(entry.labels)]
-
-
-def _stat(path: Path) -> list[int]:
-    """Bytes, and time of the last change in nanoseconds; zeros where the file is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return [0, 0]
-    return [found.st_size, found.st_mtime_ns]
+def _stamp(entry: Entry) -> str:
+    text = f"{stamp(entry.image)}\n{stamp(entry.labels)}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 def _ends_whole(path: Path) -> bool:

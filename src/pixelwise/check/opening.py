@@ -30,6 +30,9 @@ _TRIED = 24
 
 _TINY = (16, 16)
 
+_BY_THE_PASS = frozenset({"skip_broken", "skip_unpaired"})
+"""What mends files that a rule names one by one."""
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -62,7 +65,7 @@ def open_as_found(root: Path, config: DataConfig) -> Opened:
             _try_masks(dataset)
         except MendableError as error:
             better = changed(config, error.changes)
-            if "skip_broken" not in error.changes:  # the pass names every broken file
+            if not _BY_THE_PASS & error.changes.keys():
                 findings.append(_finding(error, root, better))
             if better == config:  # what it proposes is set already, and does not help
                 return Opened(None, config, tuple(findings))
@@ -103,7 +106,7 @@ def _try_masks(dataset: Dataset) -> None:
 
 
 def _finding(error: MendableError, root: Path, better: DataConfig) -> Finding:
-    kinds = {"skip_unpaired": "unpaired", "map": "values", "snap": "values", "fit_masks": "scaled"}
+    kinds = {"map": "values", "snap": "values", "fit_masks": "scaled"}
     return Finding(
         kind=next((kinds[name] for name in error.changes if name in kinds), "layout"),
         severity=Severity.ERROR,

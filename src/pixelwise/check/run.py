@@ -75,7 +75,7 @@ def check(
     """
     began = time.monotonic()
     opened = open_as_found(root, config)
-    asked = Asked(root=root, config=opened.config, out=out, size=size, stride=stride)
+    asked = Asked(root=root, given=config, config=opened.config, out=out, size=size, stride=stride)
     findings: list[Finding] = list(opened.findings)
     survey, reused = None, 0
     if opened.dataset is not None:

@@ -7,12 +7,16 @@ import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from pixelwise.config import DataConfig
 from pixelwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pixelwise.check.run import Checked
+    from pixelwise.cli.terminal import Display
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +51,7 @@ class Check:
 
         from rich.console import Console
 
-        import pixelwise
         from pixelwise.check.journal import NAME
-        from pixelwise.check.run import check
         from pixelwise.cli.terminal import Display, print_json
         from pixelwise.report.check_files import PAGE, write_report
         from pixelwise.report.verdict import verdict
@@ -57,17 +59,7 @@ class Check:
         if self.afresh:
             (self.out / NAME).unlink(missing_ok=True)
         with Display() as display:
-            checked = check(
-                self.data,
-                self.config,
-                out=self.out,
-                command=shlex.join(["pixelwise", *sys.argv[1:]]),
-                version=pixelwise.__version__,
-                size=self.size,
-                stride=self.stride,
-                workers=self.config.workers,
-                progress=display.work,
-            )
+            checked = self._check(display)
             report = checked.report
             for note in report.notes:
                 display.note(note)
@@ -86,3 +78,24 @@ class Check:
             for line in verdict(report, self.out / PAGE):
                 console.print(line)
         return 0 if report.sound else 1
+
+    def _check(self, display: Display) -> Checked:
+        """The check itself; Ctrl-C keeps what is noted."""
+        import pixelwise
+        from pixelwise.check.run import check
+
+        try:
+            return check(
+                self.data,
+                self.config,
+                out=self.out,
+                command=shlex.join(["pixelwise", *sys.argv[1:]]),
+                version=pixelwise.__version__,
+                size=self.size,
+                stride=self.stride,
+                workers=self.config.workers,
+                progress=display.work,
+            )
+        except KeyboardInterrupt:
+            display.note("what was looked at is noted: the same command goes on")
+            raise

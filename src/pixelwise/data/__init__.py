@@ -45,9 +45,10 @@ def open_dataset(root: Path | str, config: DataConfig | None = None) -> Dataset:
     # Files are noted by paths that no change of folder alters.
     path = Path(root).expanduser().absolute() if url is None else Path(url)
     reader = _lenient(remap(format_of(path, config).open(path, config), config), config)
-    if config.leave_out:
-        reader = leave_out(reader, config.leave_out)
     split = make_split(reader.entries.names, reader.splits, config)
+    if config.leave_out:  # after the draw, so that who is left stays on his side
+        reader, kept = leave_out(reader, config.leave_out)
+        split = split.renumbered(kept)
     return Dataset(reader, split, config, (*reader.notes, split.rule))
 
 

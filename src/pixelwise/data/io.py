@@ -155,7 +155,7 @@ def read_mask_values(path: Path, *, max_pixels: int = MAX_PIXELS, content: bytes
         shape = (decoded.image.height, decoded.image.width, 4)
         return turn(np.reshape(np.frombuffer(wide, np.uint8), shape)[..., :3], decoded.orientation)
     else:
-        raise DataError(
+        raise UnreadableError(
             f"{path}: a mask holds class ids or colours, but this {decoded.format} has mode {mode}; "
             "save it as an 8-bit grey, palette or RGB PNG"
         )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +25,12 @@ _LARGEST = 1 << 26
 """Bytes of a list: a million names have less."""
 
 
-def leave_out(reader: LabelledPictures, lists: Sequence[Path]) -> LabelledPictures:
-    """The reader without the samples that text files name, one name a line.
+def leave_out(reader: LabelledPictures, lists: Sequence[Path]) -> tuple[LabelledPictures, list[int]]:
+    """The reader without the samples that text files name, and the former indices of those that are left.
 
-    Names that no sample has (any more) are passed over, and counted in a note: lists of several findings
-    overlap, and files that are listed may have been removed.
+    A line is a name, or in quotes a name as JSON has it, for names with an end of line in them. Names that no
+    sample has (any more) are passed over, and counted in a note: lists of several findings overlap, and files
+    that are listed may have been removed.
 
     Raises:
         DataError: A file cannot be read, names no sample at all, or none would be left.
@@ -37,7 +39,7 @@ def leave_out(reader: LabelledPictures, lists: Sequence[Path]) -> LabelledPictur
     out: set[int] = set()
     notes: list[str] = []
     for path in lists:
-        names = _names(path)
+        names = read_names(path)
         found = {places[name] for name in names if name in places}
         if names and not found:
             near = difflib.get_close_matches(names[0], places, 1)
@@ -51,21 +53,41 @@ def leave_out(reader: LabelledPictures, lists: Sequence[Path]) -> LabelledPictur
         raise DataError(
             f"{', '.join(map(str, lists))}: every sample is named, so none would be left; shorten the list"
         )
-    return dataclasses.replace(_without(reader, out), notes=(*reader.notes, *notes))
+    kept = [index for index in range(len(reader)) if index not in out]
+    return dataclasses.replace(_without(reader, kept), notes=(*reader.notes, *notes)), kept
 
 
-def _names(path: Path) -> list[str]:
+def list_text(names: Iterable[str]) -> str:
+    """A list of names, as `leave_out` reads it."""
+    return "".join(f"{json.dumps(name) if _needs_quotes(name) else name}\n" for name in names)
+
+
+def _needs_quotes(name: str) -> bool:
+    return "\n" in name or name.endswith("\r") or name.startswith('"') or not name.strip()
+
+
+def read_names(path: Path) -> list[str]:
+    """The names of a list, in order; see `leave_out`."""
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path}: a list of names was expected, but it has {path.stat().st_size:,} bytes")
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = path.read_bytes().decode("utf-8", "surrogateescape")  # an end of line may be a name's own
     except OSError as error:
         raise DataError(f"{path}: the list cannot be read ({error.strerror}); check the path") from error
-    return [line for line in text.split("\n") if line.strip()]
+    return [_name(line, path) for line in text.split("\n") if line.strip()]
 
 
-def _without(reader: LabelledPictures, out: set[int]) -> LabelledPictures:
-    kept = [index for index in range(len(reader)) if index not in out]
+def _name(line: str, path: Path) -> str:
+    line = line.removesuffix("\r")  # of an editor; a name that ends so is in quotes
+    if not line.startswith('"'):
+        return line
+    try:
+        return str(json.loads(line))
+    except ValueError:
+        raise DataError(f"{path}: the line {line[:60]!r} begins with a quote but is no JSON text") from None
+
+
+def _without(reader: LabelledPictures, kept: Sequence[int]) -> LabelledPictures:
     entries = Entries(reader.entries.root)
     entries.unpaired = reader.entries.unpaired
     for index in kept:

@@ -20,6 +20,8 @@ _FEW = 4
 """So many different unknown values are no class that was forgotten, but were made by compression."""
 _MOST = 40
 """Masks of more values are hardly drawn by hand."""
+_MOST_COLOURS = 64
+"""Masks of more colours that no class has were resized as pictures are, or are pictures."""
 _A_HAIR = 8
 """A colour that lies so near to a class's is no class of its own."""
 _ENDS = {0: 0, IGNORE: 1}
@@ -118,7 +120,9 @@ def propose(
     if strange:
         snap = _snap_colours(seen, strange, colours, jpeg)
         reason = "jpeg" if jpeg else "colour" if colours else "uncoloured"
-        return Proposal(reason=reason, snap=snap, colour=value_text(strange[0]))
+        if not jpeg and len(strange) > _MOST_COLOURS:
+            reason = "photo"
+        return Proposal(reason=reason, snap=snap, values=len(seen), colour=value_text(strange[0]))
     counts = {value: count for value, count in seen.items() if isinstance(value, int)}
     missing = sorted(value for value in unknown if isinstance(value, int))
     snap, pairs = _snap_values(counts, missing, values, classes, jpeg)

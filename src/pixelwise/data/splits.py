@@ -29,6 +29,13 @@ class Split:
     val: tuple[int, ...]
     rule: str
 
+    def renumbered(self, kept: Sequence[int]) -> Split:
+        """The split of the samples that are kept, by their place in `kept`."""
+        new = {old: place for place, old in enumerate(kept)}
+        train = tuple(new[index] for index in self.train if index in new)
+        val = tuple(new[index] for index in self.val if index in new)
+        return Split(train, val, self.rule)
+
     def without(self, broken: set[int]) -> Split:
         """The split less the broken samples; who is left stays on his side."""
         if not broken:

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.check.commands import list_name
+from pixelwise.check.commands import KINDS_WITH_LISTS, list_name
 from pixelwise.check.finding import Example
 from pixelwise.check.report import Report
 from pixelwise.check.rules.files import LONELY_LABELS
 from pixelwise.data.ahead import in_order
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.io import picture_size, read_mask_values, read_picture_at
+from pixelwise.data.leave_out import list_text, read_names
 from pixelwise.data.reader import Reader
 from pixelwise.data.resize import resize_mask
 from pixelwise.errors import DataError
@@ -57,14 +58,30 @@ def write_report(
             thumbnails[place] = picture
         if progress is not None:
             progress("drawing examples", done, len(wanted))
-    for finding in report.findings:
-        if finding.leave_out and dataset is not None:
-            names = dataset.reader.entries.names
-            lines = "".join(f"{names[index]}\n" for index in finding.leave_out)
-            write_whole(folder / list_name(finding.kind), lines.encode("utf-8", "surrogateescape"))
+    if dataset is not None:
+        _write_lists(report, dataset, folder)
     document = json.dumps(report.to_json(), indent=2) + "\n"  # escaped, since names need not be valid UTF-8
     write_whole(folder / DOCUMENT, document.encode())
     write_whole(folder / PAGE, check_page(report, thumbnails).encode())
+
+
+def _write_lists(report: Report, dataset: Dataset, folder: Path) -> None:
+    """A list for each finding that has one, and none of an earlier check.
+
+    A list that this check was told to leave out has its old names kept: they are not in the set any more.
+    """
+    told = {path.resolve() for path in dataset.config.leave_out}
+    names = dataset.reader.entries.names
+    lists = {finding.kind: finding.leave_out for finding in report.findings if finding.leave_out}
+    for kind, indices in lists.items():
+        path = folder / list_name(kind)
+        before = read_names(path) if path.resolve() in told else []
+        lines = list_text([*before, *(names[index] for index in indices)])
+        write_whole(path, lines.encode("utf-8", "surrogateescape"))
+    for kind in KINDS_WITH_LISTS - lists.keys():
+        path = folder / list_name(kind)
+        if path.resolve() not in told:
+            path.unlink(missing_ok=True)
 
 
 def _wanted(report: Report) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.check.report import Report
-from pixelwise.report.visible import visible
+from pixelwise.report.visible import in_a_line
 
 _STYLES = {
     Severity.ERROR: "bold red",
@@ -34,16 +34,16 @@ def verdict(report: Report, page: Path) -> Iterator[Text]:
         yield from _finding(finding)
         yield Text()
     yield Text(report.verdict, style="bold green" if report.sound else "bold red")
-    yield Text(f"report  {visible(str(page))}", style="dim")
+    yield Text(f"report  {in_a_line(str(page))}", style="dim")
 
 
 def _finding(finding: Finding) -> Iterator[Text]:
-    yield Text.assemble((finding.severity.value, _STYLES[finding.severity]), "  ", visible(finding.title))
+    yield Text.assemble((finding.severity.value, _STYLES[finding.severity]), "  ", in_a_line(finding.title))
     if finding.severity is not Severity.NOTE:
-        yield Text(f"  {visible(finding.text)}")
+        yield Text(f"  {in_a_line(finding.text)}")
     for example in finding.examples[:_FEW]:
-        yield Text(f"  {visible(example.name)}  {visible(example.text)}".rstrip(), style="dim")
+        yield Text(f"  {in_a_line(example.name)}  {in_a_line(example.text)}".rstrip(), style="dim")
     if finding.count > len(finding.examples[:_FEW]) > 0:
         yield Text(f"  … {finding.count:,} in all", style="dim")
     if finding.remedy:
-        yield Text.assemble("  $ ", (visible(finding.remedy), "bold"))
+        yield Text.assemble("  $ ", (in_a_line(finding.remedy), "bold"))

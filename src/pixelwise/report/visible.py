@@ -22,6 +22,11 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(_spelt, text)
 
 
+def in_a_line(text: str) -> str:
+    r"""As `visible`, with ends of lines and tabs spelt out too: a name must not make a line of its own."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _spelt(match: re.Match[str]) -> str:
     code = ord(match.group())
     if 0xDC80 <= code <= 0xDCFF:

@@ -30,7 +30,7 @@ def missing_classes(survey: Survey, asked: Asked) -> list[Finding]:
     train, val = _pixels(survey, TRAIN), _pixels(survey, VAL)
     if not train.any():
         return [_nothing_to_train_on(survey)]
-    found: list[Finding] = []
+    found = [] if val.any() else [_nothing_to_measure(survey)]
     uneven = val.any() and ((train > 0) != (val > 0)).any()
     seed = better_seed(survey, asked) if uneven else None
     redraw = "" if seed is None else train_command(asked.root, replace(asked.config, val_seed=seed))
@@ -40,15 +40,15 @@ def missing_classes(survey: Survey, asked: Asked) -> list[Finding]:
             "unlearnable",
             Severity.ERROR,
             "in validation, but never in training",
-            "It cannot be learnt, and its IoU will be 0. Another split may mend it, else more pictures, "
-            "--merge or --ignore.",
+            "What is never shown cannot be learnt: its IoU will be 0. Another split may mend it, else more "
+            "pictures, --merge or --ignore.",
         ),
         (
             np.flatnonzero((train > 0) & (val == 0)) if val.any() else np.zeros(0, np.int64),
             "unmeasured",
             Severity.WARNING,
             "in training, but never in validation",
-            "It is left out of every score, so that nobody sees how well it is learnt. Another split may "
+            "No score counts it, so that nobody sees how well it is learnt. Another split may "
             "mend it, perhaps with a larger validation side (--val-share).",
         ),
         (
@@ -162,6 +162,18 @@ def class_weights(survey: Survey) -> npt.NDArray[np.float64]:
 
 def _pixels(survey: Survey, side: int) -> npt.NDArray[np.int64]:
     return survey.pixels[side, : len(survey.dataset.classes)]
+
+
+def _nothing_to_measure(survey: Survey) -> Finding:
+    count = int((survey.sides == VAL).sum())
+    return Finding(
+        kind="unmeasurable",
+        severity=Severity.ERROR,
+        title="No validation pixel is labelled" if count else "No picture validates",
+        text="Nothing can be measured, and no best model chosen. Take another split (--val-share, "
+        "--val-last), or look at the masks.",
+        count=count,
+    )
 
 
 def _nothing_to_train_on(survey: Survey) -> Finding:

@@ -12,6 +12,7 @@ from pixelwise.check.commands import leave_out_command
 from pixelwise.check.copies import Near, disagreement, find_duplicates, other_masks
 from pixelwise.check.finding import Example, Finding, Severity
 from pixelwise.check.survey import NEITHER, SIDES, TRAIN, VAL, Survey
+from pixelwise.data.statistics import spread
 
 _FIGURES = 0.01
 """Validation pictures that are known, as a share: fewer can hardly be seen in a figure."""
@@ -44,7 +45,7 @@ def _contradiction(survey: Survey, identical: Sequence[list[int]]) -> list[Findi
     names = survey.dataset.reader.entries.names
     apart = {
         index: disagreement(survey.dataset.reader, index, others[index])
-        for index in list(others)[:_READ_AGAIN]
+        for index in spread(list(others), _READ_AGAIN)
     }
 
     def say(index: int) -> str:

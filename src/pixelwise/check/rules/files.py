@@ -15,18 +15,19 @@ LONELY_LABELS = "missing_pictures"
 
 def broken_files(survey: Survey, asked: Asked) -> list[Finding]:
     """Pictures and masks that cannot be decoded."""
-    count = survey.fault_counts["unreadable"]
+    count = len(survey.faulty["unreadable"])
     if not count:
         return []
+    skipped = asked.given.skip_broken
     return [
         Finding(
             kind="unreadable",
-            severity=Severity.ERROR,
+            severity=Severity.WARNING if skipped else Severity.ERROR,
             title=f"{count:,} of {times(len(survey), 'sample')} cannot be decoded",
             text="A file is truncated, damaged or no picture. Fetch it again, or leave such files out: "
             "training then lists them.",
             count=count,
-            remedy=train_command(asked.root, replace(asked.config, skip_broken=True)),
+            remedy="" if skipped else train_command(asked.root, replace(asked.config, skip_broken=True)),
             examples=_faulty(survey, "unreadable"),
         )
     ]
@@ -58,7 +59,7 @@ def other_sizes(survey: Survey, asked: Asked) -> list[Finding]:
             "",
         ),
     ):
-        count = survey.fault_counts[kind]
+        count = len(survey.faulty[kind])
         have = "has" if count == 1 else "have"
         if count:
             found.append(
@@ -77,7 +78,7 @@ def other_sizes(survey: Survey, asked: Asked) -> list[Finding]:
 
 def other_faults(survey: Survey, asked: Asked) -> list[Finding]:
     """Labels that break the rules of their format in any other way."""
-    count = survey.fault_counts["labels"]
+    count = len(survey.faulty["labels"])
     if not count:
         return []
     return [
@@ -93,8 +94,12 @@ def other_faults(survey: Survey, asked: Asked) -> list[Finding]:
 
 
 def lonely_files(survey: Survey, asked: Asked) -> list[Finding]:
-    """Pictures without labels, and labels without a picture, that the format leaves out."""
+    """Pictures without labels, and labels without a picture.
+
+    An error where training would stop at them, else a warning: the format or the user leaves them out.
+    """
     unpaired = survey.dataset.reader.unpaired
+    stops = asked.config.skip_unpaired and not asked.given.skip_unpaired
     found: list[Finding] = []
     for paths, kind, noun, other in (
         (unpaired.labels, LONELY_LABELS, "label file", "picture"),
@@ -104,11 +109,12 @@ def lonely_files(survey: Survey, asked: Asked) -> list[Finding]:
             found.append(
                 Finding(
                     kind=kind,
-                    severity=Severity.WARNING,
-                    title=f"{times(len(paths), noun)} without {other}",
-                    text="They are left out. If that is not what you want, put the other files where their "
-                    "names say.",
+                    severity=Severity.ERROR if stops else Severity.WARNING,
+                    title=f"{times(len(paths), noun)} without a {other}",
+                    text=f"{'Training stops at them' if stops else 'They are left out'}. Put the other files "
+                    f"where their names say{', or leave these out' if stops else ''}.",
                     count=len(paths),
+                    remedy=train_command(asked.root, asked.config) if stops else "",
                     examples=tuple(_lonely(survey, path) for path in paths[:MOST_EXAMPLES]),
                 )
             )

@@ -112,7 +112,7 @@ def of_the_set(group: Sequence[Suspect], known: int, teller: Teller) -> Finding:
         hint = f"They fit their pictures far better {WAYS[way][0]}. {_HINT[way]}"
     return Finding(
         kind="misfit_all",
-        severity=Severity.WARNING,
+        severity=Severity.ERROR,
         title=title,
         text=hint,
         count=len(group),

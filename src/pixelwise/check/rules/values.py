@@ -23,7 +23,7 @@ def unknown_values(survey: Survey, asked: Asked) -> list[Finding]:
     faulty = [item for item in survey.faults if item.fault.kind == "values"]
     if not faulty:
         return []
-    reader, count = survey.dataset.reader, survey.fault_counts["values"]
+    reader, count = survey.dataset.reader, len(survey.faulty["values"])
     table, first = reader.table, reader.entries[faulty[0].index].labels
     text = table.explain(survey.seen, first, files=count)
     if not table.colours:
@@ -42,7 +42,7 @@ def unknown_values(survey: Survey, asked: Asked) -> list[Finding]:
             count=count,
             remedy=train_command(asked.root, better) if better != asked.config else "",
             examples=examples(reader, texts, lambda index: texts[index]),
-            leave_out=tuple(texts),
+            leave_out=tuple(survey.faulty["values"]),
         )
     ]
 
