@@ -200,6 +200,35 @@ def test_leaving_copies_out_of_a_drawn_split_mends_and_the_list_stays_whole(fold
     assert names[0] == names[1]  # only training pictures were listed
 
 
+def test_classes_without_a_pixel_and_a_set_without_labels(folder: Path) -> None:
+    names = (folder / "classes.txt").read_text() + "ghost 1 2 3\n"
+    (folder / "classes.txt").write_text(names)
+    unused = found(doctor(folder), "unused")
+    assert (unused.severity, unused.count, unused.examples[0].name) == (Severity.WARNING, 1, "ghost")
+    for number in range(1, planted.PICTURES + 1):
+        planted.write_mask(planted.mask(folder, number), np.full(planted.SIZE, 255, np.uint8))
+    assert found(doctor(folder, DataConfig(map=("255=ignore",))), "nothing").severity is Severity.ERROR
+
+
+def test_labels_that_break_their_formats_rules(tmp_path: Path) -> None:
+    """A LabelMe polygon that lies outside its picture."""
+    root = tmp_path / "set"
+    root.mkdir()
+    for number in range(4):
+        far = 500 if number == 2 else 0
+        points = [[far + 2, 2], [far + 20, 2], [far + 20, 20]]
+        shapes = [{"label": "box", "points": points, "shape_type": "polygon", "flags": {}}]
+        document = {"version": "5.0.1", "flags": {}, "shapes": shapes, "imagePath": f"{number}.png"}
+        size = {"imageData": None, "imageHeight": 32, "imageWidth": 32}
+        (root / f"{number}.json").write_text(json.dumps({**document, **size}))
+        rgb = np.random.default_rng(number).integers(0, 255, (32, 32, 3), np.uint8)
+        planted.Image.fromarray(rgb).save(root / f"{number}.png")
+    finding = found(doctor(root), "labels")
+    assert finding.severity is Severity.ERROR
+    assert names(finding) == ["2"]
+    assert "outside" in finding.examples[0].text
+
+
 def test_a_validation_side_without_labels_is_an_error(folder: Path) -> None:
     for number in range(planted.PICTURES - 7, planted.PICTURES + 1):
         planted.write_mask(planted.mask(folder, number), np.full(planted.SIZE, 255, np.uint8))

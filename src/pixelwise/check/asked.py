@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,14 +34,32 @@ class Asked:
 
 
 def examples(
-    reader: Reader, indices: Iterable[int], text: Callable[[int], str] = lambda index: ""
+    reader: Reader,
+    indices: Iterable[int],
+    text: Callable[[int], str] = lambda index: "",
+    *,
+    beside: Mapping[int, int] | None = None,
 ) -> tuple[Example, ...]:
-    """The first samples as examples of a finding."""
+    """The first samples as examples of a finding.
+
+    Args:
+        reader: Has them.
+        indices: Of the samples, the clearest first.
+        text: What is to be seen in each.
+        beside: The other sample that each is about.
+    """
     found: list[Example] = []
     for index in islice(indices, MOST_EXAMPLES):
-        entry = reader.entries[index]
+        other = None if beside is None else beside[index]
+        shown = [reader.entries[place] for place in (index, other) if place is not None]
         found.append(
-            Example(name=entry.name, text=text(index), index=index, files=(entry.image, entry.labels))
+            Example(
+                name=shown[0].name,
+                text=text(index),
+                index=index,
+                files=tuple(path for entry in shown for path in (entry.image, entry.labels)),
+                beside=other,
+            )
         )
     return tuple(found)
 

@@ -32,12 +32,14 @@ class Example:
         text: What is to be seen here, in a few words: the value, the size, the other file.
         index: Of the sample in the reader; None where there is none.
         files: What to open, e.g. the picture and its mask.
+        beside: Index of the other sample that it is about, e.g. the one that it is a copy of.
     """
 
     name: str
     text: str = ""
     index: int | None = None
     files: tuple[Path, ...] = ()
+    beside: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

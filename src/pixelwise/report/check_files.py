@@ -21,13 +21,13 @@ from pixelwise.data.ahead import in_order
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.io import picture_size, read_mask_values, read_picture_at
 from pixelwise.data.leave_out import list_text, read_names
-from pixelwise.data.reader import Reader
+from pixelwise.data.reader import Pair, Reader
 from pixelwise.data.resize import resize_mask
 from pixelwise.errors import DataError
 from pixelwise.files import write_whole
 from pixelwise.progress import Progress
 from pixelwise.report.check_page import check_page
-from pixelwise.report.thumbnails import PANEL, picture_thumbnail, raw_thumbnail, thumbnail
+from pixelwise.report.thumbnails import PANEL, pair_thumbnail, picture_thumbnail, raw_thumbnail, thumbnail
 
 PAGE, DOCUMENT = "report.html", "report.json"
 
@@ -94,13 +94,11 @@ def _wanted(report: Report) -> Iterator[tuple[int, int]]:
 def _drawn(reader: Reader | None, example: Example, *, only_labels: bool) -> bytes | None:
     """The sample as it is seen; else what can be seen of its files; None where that is nothing."""
     if reader is not None and example.index is not None:
-        try:
-            mask = reader.for_network(example.index, _TINY)[1]
-            size = _small((mask.shape[0], mask.shape[1]))
-            image = reader.for_network(example.index, size)[0]
-            return thumbnail(image, resize_mask(mask, size), reader.classes)
-        except DataError:
-            pass  # a sample that cannot be used; perhaps its files can be shown
+        with contextlib.suppress(DataError):  # a sample that cannot be used; perhaps its files can be shown
+            sample = _read(reader, example.index)
+            if example.beside is not None:
+                return pair_thumbnail(sample, _read(reader, example.beside), reader.classes)
+            return thumbnail(*sample, reader.classes)
     if not example.files:
         return None
     first, *others = (None, *example.files) if only_labels else example.files
@@ -109,6 +107,13 @@ def _drawn(reader: Reader | None, example: Example, *, only_labels: bool) -> byt
         with contextlib.suppress(DataError):
             return raw_thumbnail(read_mask_values(path), image=image)
     return None if image is None else picture_thumbnail(image)
+
+
+def _read(reader: Reader, index: int) -> Pair:
+    """Picture and mask of a sample, small."""
+    mask = reader.for_network(index, _TINY)[1]
+    size = _small((mask.shape[0], mask.shape[1]))
+    return reader.for_network(index, size)[0], resize_mask(mask, size)
 
 
 def _picture(path: Path) -> npt.NDArray[np.uint8] | None:

@@ -61,6 +61,19 @@ def thumbnail(image: UInt8Array, mask: UInt8Array, classes: Classes) -> bytes:
     return _jpeg([_picture(image), _overlay(image, mask, classes)])
 
 
+def pair_thumbnail(
+    one: tuple[UInt8Array, UInt8Array], other: tuple[UInt8Array, UInt8Array], classes: Classes
+) -> bytes:
+    """Two samples beside each other, each under the colours of its classes; as `thumbnail`.
+
+    Args:
+        one: Picture `(H, W, 3) uint8` and mask `(H, W) uint8`.
+        other: Likewise, perhaps of another size.
+        classes: What the ids mean.
+    """
+    return _jpeg([_overlay(*one, classes), _overlay(*other, classes)])
+
+
 def raw_thumbnail(raw: RawMask, *, image: UInt8Array | None = None) -> bytes:
     """A mask whose values have no class, so that they can be told apart, beside its picture if given.
 

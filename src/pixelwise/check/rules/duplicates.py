@@ -5,7 +5,7 @@ Frames of one film are alike by nature. That they are on both sides is what `seq
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pixelwise.check.asked import Asked, examples, times
 from pixelwise.check.commands import leave_out_command
@@ -62,7 +62,10 @@ def _contradiction(survey: Survey, identical: Sequence[list[int]]) -> list[Findi
             + "Look at both masks, and remove the worse one.",
             count=len(others),
             examples=examples(
-                survey.dataset.reader, sorted(apart, key=lambda index: (-apart[index], index)), say
+                survey.dataset.reader,
+                sorted(apart, key=lambda index: (-apart[index], index)),
+                say,
+                beside=others,
             ),
         )
     ]
@@ -89,7 +92,7 @@ def _leakage(survey: Survey, asked: Asked, identical: Sequence[list[int]]) -> li
             "stays what it was.",
             count=len(trained),
             remedy=leave_out_command(asked, "leakage"),
-            examples=examples(survey.dataset.reader, trained, _named(survey, trained, "identical to")),
+            examples=_named(survey, trained),
             leave_out=tuple(trained),
         )
     ]
@@ -149,7 +152,7 @@ def _duplicates(survey: Survey, asked: Asked, identical: Sequence[list[int]]) ->
             "do.",
             count=len(again),
             remedy=leave_out_command(asked, "duplicates"),
-            examples=examples(survey.dataset.reader, again, _named(survey, again, "identical to")),
+            examples=_named(survey, again),
             leave_out=tuple(sorted(again)),
         )
     ]
@@ -197,14 +200,15 @@ def _near_frames(survey: Survey, near: Sequence[Near]) -> list[Finding]:
     ]
 
 
-def _named(survey: Survey, others: Mapping[int, int], text: str) -> Callable[[int], str]:
+def _named(survey: Survey, others: Mapping[int, int]) -> tuple[Example, ...]:
+    """Copies as examples, each with what it is a copy of."""
     names = survey.dataset.reader.entries.names
 
     def say(index: int) -> str:
         other = others[index]
-        return f"{text} {names[other]} ({SIDES[survey.sides[other]]})"
+        return f"identical to {names[other]} ({SIDES[survey.sides[other]]})"
 
-    return say
+    return examples(survey.dataset.reader, others, say, beside=others)
 
 
 def _pictured(survey: Survey, found: Mapping[int, tuple[int, Near]]) -> tuple[Example, ...]:
@@ -217,4 +221,5 @@ def _pictured(survey: Survey, found: Mapping[int, tuple[int, Near]]) -> tuple[Ex
         return f"{100 * pair.resemblance:.0f}% like {names[other]}{mirrored} ({SIDES[survey.sides[other]]})"
 
     ranked = sorted(found, key=lambda index: (-found[index][1].resemblance, index))
-    return examples(survey.dataset.reader, ranked, say)
+    others = {index: other for index, (other, _) in found.items()}
+    return examples(survey.dataset.reader, ranked, say, beside=others)
