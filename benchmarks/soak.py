@@ -100,7 +100,7 @@ def main() -> int:
     if not options.quick or options.out:
         facts = {"command": command(), "expected": EXPECTED, "seed": options.seed, "passed": passed}
         question = (__doc__ or "").splitlines()[0]
-        write_result("soak", out=options.out, question=question, **facts, **kills, faults=faults)
+        write_result("soak", out=options.out, question=question, **{**kills, **facts}, faults=faults)
     return 0 if passed else 1
 
 
