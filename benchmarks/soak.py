@@ -100,7 +100,7 @@ def main() -> int:
     if not options.quick or options.out:
         facts = {"command": command(), "expected": EXPECTED, "seed": options.seed, "passed": passed}
         question = (__doc__ or "").splitlines()[0]
-        write_result("soak", out=options.out, question=question, **facts, **kills, faults=faults)
+        write_result("soak", out=options.out, question=question, **{**kills, **facts}, faults=faults)
     return 0 if passed else 1
 
 
@@ -153,7 +153,7 @@ def killed_run(soak: Soak, kills: int, chance: random.Random) -> dict[str, Any]:
 def planned(kills: int, chance: random.Random) -> list[str]:
     """The kinds of moment, in a drawn order in which each comes before any comes again."""
     names = [name for name in aims(chance, size=1) if name not in FIRST] + ["any time"]
-    plan = list(FIRST)
+    plan: list[str] = list(FIRST)
     while len(plan) < kills:
         plan += chance.sample(names, len(names))
     return plan[:kills]

@@ -101,12 +101,13 @@ def _timeless(value: Any) -> Any:
 
 def _steps(path: Path) -> list[int]:
     """The steps of an event file's validation scores: records of length, checksum, event, checksum."""
-    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto import event_pb2
 
+    kind: Any = event_pb2.Event  # pyright: ignore[reportAttributeAccessIssue] - made when it is imported
     content, place, steps = path.read_bytes(), 0, []
     while place < len(content):
         length = int.from_bytes(content[place : place + 8], "little")
-        event = Event.FromString(content[place + 12 : place + 12 + length])
+        event = kind.FromString(content[place + 12 : place + 12 + length])
         steps += [event.step for value in event.summary.value if value.tag == "miou/validation"]
         place += 12 + length + 4
     return steps
