@@ -52,7 +52,8 @@ def usual(count: int, middle: float = 16) -> list[Fit | None]:
 
 
 def judged(fits: Sequence[Fit | None], sizes: Sequence[tuple[int, int]] | None = None) -> list[Finding]:
-    return misfits(fits, [f"picture {index}" for index in range(len(fits))], sizes=sizes)
+    names = [f"picture {index}" for index in range(len(fits))]
+    return misfits(fits, names, sizes or [(100, 100)] * len(fits))
 
 
 def seen(findings: list[Finding], kind: str = "misfit") -> dict[int | None, str]:
@@ -109,7 +110,7 @@ def test_a_better_place_is_told_in_pixels() -> None:
         32: "fits better turned by 180 degrees",
     }
     assert found[0].title == "3 of 35 masks may not fit their pictures"
-    assert seen(judged([*usual(30), *faults]))[31] == "fits better when moved 6% left"
+    assert seen(judged([*usual(30), *faults]))[31] == "fits better when moved 6 pixels left"
 
 
 def test_the_clearest_come_first_and_not_too_many() -> None:

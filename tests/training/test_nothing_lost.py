@@ -227,7 +227,7 @@ def test_a_run_that_died_before_its_provenance_begins_when_it_is_resumed(
 ) -> None:
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["pixelwise.training.train"], "write_provenance", _die)
+        patch.setattr(sys.modules["pixelwise.training.carry_out"], "write_provenance", _die)
         with pytest.raises(Died):
             pw.train(shared_data_folder, out=run, **settings)
     assert [path.name for path in run.iterdir()] == ["config.json"]

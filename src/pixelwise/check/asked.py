@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from pixelwise.check.finding import MOST_EXAMPLES, Example
+from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding
 from pixelwise.config import DataConfig
+from pixelwise.data.entries import Entries, Entry
 from pixelwise.data.reader import Reader
 
 
@@ -31,6 +32,19 @@ class Asked:
     out: Path
     size: tuple[int, int] | None = None
     stride: int | None = None
+
+
+def with_files(finding: Finding, entries: Entries) -> Finding:
+    """The finding with each example's picture and mask to open."""
+    shown = [
+        example if example.index is None else replace(example, files=_files(entries[example.index]))
+        for example in finding.examples
+    ]
+    return replace(finding, examples=tuple(shown))
+
+
+def _files(entry: Entry) -> tuple[Path, ...]:
+    return entry.image, entry.labels
 
 
 def examples(
@@ -57,20 +71,8 @@ def examples(
                 name=shown[0].name,
                 text=text(index),
                 index=index,
-                files=tuple(path for entry in shown for path in (entry.image, entry.labels)),
+                files=tuple(path for entry in shown for path in _files(entry)),
                 beside=other,
             )
         )
     return tuple(found)
-
-
-def listed(names: Iterable[str], most: int = 8) -> str:
-    """`a, b and 3 more`."""
-    every = list(names)
-    more = f" and {len(every) - most:,} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more
-
-
-def times(count: int, noun: str, several: str = "") -> str:
-    """`1 mask`, `12,345 masks`."""
-    return f"{count:,} {noun if count == 1 else several or noun + 's'}"

@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pixelwise.check.asked import times
 from pixelwise.check.facts import Value
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
+from pixelwise.check.words import times
 from pixelwise.data.found_classes import CLASSES_FILE
 from pixelwise.drawing import IGNORE_COLOUR, Colour, default_colours, voc_colour
 from pixelwise.types import MAX_CLASSES

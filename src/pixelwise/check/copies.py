@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixelwise.check.frames import find_films
 from pixelwise.check.survey import Survey
 from pixelwise.check.twins import find_twins
 from pixelwise.data.reader import Reader
@@ -70,8 +69,7 @@ def find_duplicates(survey: Survey) -> tuple[list[list[int]], list[Near]]:
 
 def _films(survey: Survey) -> dict[int, int]:
     """Index of a sample -> which film it is a frame of."""
-    films = find_films(survey.dataset.reader.entries.names, survey.likenesses)
-    return {index: number for number, film in enumerate(films) for index in film.frames}
+    return {index: number for number, film in enumerate(survey.films) for index in film.frames}
 
 
 def _first_of_each_side(survey: Survey, group: Iterable[int]) -> list[int]:

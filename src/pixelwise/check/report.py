@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.check.finding import Finding, Severity
+from pixelwise.check.words import times
 from pixelwise.drawing import Colour
 
 FORMAT = 1
@@ -138,12 +139,12 @@ class Report:
     def verdict(self) -> str:
         """The answer in a sentence."""
         errors, warnings, suspects = (self.count(severity) for severity in _ORDER[:3])
-        looks = f"{_times(suspects, 'thing')} a person should look at" if suspects else ""
+        looks = f"{times(suspects, 'thing')} a person should look at" if suspects else ""
         if errors:
-            more = f", and {_times(warnings, 'warning')}" if warnings else ""
-            return f"Not ready to train on: {_times(errors, 'error')}{more}"
+            more = f", and {times(warnings, 'warning')}" if warnings else ""
+            return f"Not ready to train on: {times(errors, 'error')}{more}"
         if warnings:
-            return f"Training would run, with {_times(warnings, 'warning')}" + (looks and f"; {looks}")
+            return f"Training would run, with {times(warnings, 'warning')}" + (looks and f"; {looks}")
         return "Nothing wrong was found" + (looks and f"; {looks}")
 
     def to_json(self) -> dict[str, Any]:
@@ -160,10 +161,6 @@ class Report:
 def gravest_first(findings: list[Finding]) -> tuple[Finding, ...]:
     """The findings in the order of their severity; those of one severity stay in theirs."""
     return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))
-
-
-def _times(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' if count != 1 else ''}"
 
 
 def _plain(value: Any) -> Any:

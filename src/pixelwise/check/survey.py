@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pixelwise.check.facts import Facts, Fault, Value
 from pixelwise.check.fit import Fit
+from pixelwise.check.frames import Film, find_films
 from pixelwise.check.likeness import Likeness
 from pixelwise.data.breadths import BINS
 from pixelwise.data.dataset import Dataset
@@ -129,6 +131,11 @@ class Survey:
         for value, count in fault.seen.items():
             if value in self.seen or len(self.seen) < _MOST_VALUES:
                 self.seen[value] += count
+
+    @cached_property
+    def films(self) -> list[Film]:
+        """Those among the pictures; to be asked for when all facts are in."""
+        return find_films(self.dataset.reader.entries.names, self.likenesses)
 
     @property
     def middle_size(self) -> tuple[int, int]:

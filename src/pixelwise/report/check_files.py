@@ -73,6 +73,8 @@ def _write_lists(report: Report, dataset: Dataset, folder: Path) -> None:
     told = {path.resolve() for path in dataset.config.leave_out}
     names = dataset.reader.entries.names
     lists = {finding.kind: finding.leave_out for finding in report.findings if finding.leave_out}
+    if lists.keys() - KINDS_WITH_LISTS:
+        raise ValueError(f"the lists of {lists.keys() - KINDS_WITH_LISTS} would never be removed")
     for kind, indices in lists.items():
         path = folder / list_name(kind)
         before = read_names(path) if path.resolve() in told else []

@@ -16,12 +16,12 @@ from typing import Any, TextIO
 from pixelwise import torch_runtime
 from pixelwise.errors import PixelwiseError
 from pixelwise.report.history import HistoryRow
+from pixelwise.training.carry_out import carry_out
 from pixelwise.training.events import Silent, StepEvent
 from pixelwise.training.launch import find_launch
 from pixelwise.training.loop import TrainingInterrupted
 from pixelwise.training.order import Order
 from pixelwise.training.ranks import RankLostError
-from pixelwise.training.train import carry_out
 
 _KINDS = (
     "TrainingInterrupted",

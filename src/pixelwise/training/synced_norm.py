@@ -73,6 +73,7 @@ class _Statistics:
 
     @staticmethod
     def of(x: Tensor, ranks: Ranks) -> _Statistics:
+        """Of `(N, C, H, W)`, each rank's values weighted by how many there are; all ranks must ask."""
         x = x if x.dtype == torch.float64 else x.float()
         values = x.numel() // x.shape[1] if ranks.present else 0
         variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
@@ -99,6 +100,7 @@ class _Normalise(torch.autograd.Function):
         eps: float,
         ranks: Ranks,
     ) -> Tensor:
+        """Normalises by statistics that are there already."""
         mean, variance = found.mean, found.variance
         ctx.save_for_backward(x, weight, mean, (variance + eps).rsqrt(), found.count)
         ctx.ranks, ctx.present = ranks, ranks.present
@@ -106,6 +108,7 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradient of x sums over all ranks; those of weight and bias are this rank's own."""
         x, weight, mean, deviation, count = ctx.saved_tensors
         shape = (1, -1, 1, 1)
         gradient = gradients[0].to(mean)

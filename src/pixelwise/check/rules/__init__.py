@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pixelwise.check.asked import Asked
+from pixelwise.check.asked import Asked, with_files
 from pixelwise.check.finding import Finding
 from pixelwise.check.rules.classes import imbalance, missing_classes, rare_classes
 from pixelwise.check.rules.contents import blank_pictures, empty_masks, hardly_labelled, one_class
@@ -24,8 +24,9 @@ Rule = Callable[[Survey, Asked], list[Finding]]
 
 
 def _misfits(survey: Survey, asked: Asked) -> list[Finding]:
+    entries = survey.dataset.reader.entries
     sizes = [(int(height), int(width)) for height, width in survey.sizes.tolist()]
-    return misfits(survey.fits, survey.dataset.reader.entries.names, sizes=sizes)
+    return [with_files(finding, entries) for finding in misfits(survey.fits, entries.names, sizes)]
 
 
 RULES: tuple[Rule, ...] = (

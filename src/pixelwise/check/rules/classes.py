@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.check.asked import Asked, listed, times
+from pixelwise.check.asked import Asked
 from pixelwise.check.commands import train_command
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.redraw import better_seed
 from pixelwise.check.report import ClassRow
 from pixelwise.check.survey import TRAIN, VAL, Survey
+from pixelwise.check.words import listed, times
 from pixelwise.data.breadths import narrowest
 from pixelwise.data.class_weights import balanced_weights
 from pixelwise.errors import DataError

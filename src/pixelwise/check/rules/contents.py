@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixelwise.check.asked import Asked, examples, listed, times
-from pixelwise.check.commands import leave_out_command
+from pixelwise.check.asked import Asked
 from pixelwise.check.finding import Finding, Severity
+from pixelwise.check.of_samples import of_samples
 from pixelwise.check.survey import NOTHING, Survey
+from pixelwise.check.words import listed, times
 
 _USUAL = 0.2
 """Where more of the masks have one class only, that is how the set is; fewer may be forgotten ones."""
@@ -15,52 +16,43 @@ _USUAL = 0.2
 BLANK = 3.0
 """Standard deviation of the brightness, in 0..255: fog has 10."""
 
-_HALF = 0.5
+_HALF, _HARDLY = 0.5, 0.1
+"""Shares of the pixels that are labelled: in most masks at least, and in those that were not finished."""
 
 
 def empty_masks(survey: Survey, asked: Asked) -> list[Finding]:
     """Masks without a labelled pixel."""
     found = np.flatnonzero(survey.sound & (survey.only == NOTHING)).tolist()
-    if not found:
-        return []
-    return [
-        Finding(
-            kind="empty",
-            severity=Severity.WARNING,
-            title=f"{times(len(found), 'mask')} without a labelled pixel",
-            text="Everything in them is ignored, so they teach nothing and measure nothing, and cost time.",
-            count=len(found),
-            remedy=leave_out_command(asked, "empty"),
-            examples=examples(survey.dataset.reader, found),
-            leave_out=tuple(found),
-        )
-    ]
+    return of_samples(
+        survey.dataset.reader,
+        found,
+        kind="empty",
+        severity=Severity.WARNING,
+        title=f"{times(len(found), 'mask')} without a labelled pixel",
+        text="Everything in them is ignored, so they teach nothing and measure nothing, and cost time.",
+        asked=asked,
+    )
 
 
 def one_class(survey: Survey, asked: Asked) -> list[Finding]:
     """Masks that hold a single class, where the others hold more."""
     reader = survey.dataset.reader
-    if len(reader.classes) < 2:
-        return []
     found = np.flatnonzero(survey.sound & (survey.only >= 0)).tolist()
-    if not found:
+    if len(reader.classes) < 2 or not found:
         return []
     names = reader.classes.names
     share = len(found) / int(survey.sound.sum())
-    usual = share > _USUAL
     counts = np.bincount(survey.only[found], minlength=len(names))
     each = listed(f"{times(int(counts[i]), 'mask')} of {names[i]}" for i in np.argsort(-counts) if counts[i])
-    return [
-        Finding(
-            kind="one_class",
-            severity=Severity.NOTE if usual else Severity.SUSPECT,
-            title=f"{times(len(found), 'mask')} with one class only ({100 * share:.1f}%)",
-            text=f"{each}. Fine if that is so; a mask that nobody drew looks the same.",
-            count=len(found),
-            examples=examples(reader, found, lambda index: f"only {names[survey.only[index]]}"),
-            leave_out=() if usual else tuple(found),
-        )
-    ]
+    return of_samples(
+        reader,
+        found,
+        kind="one_class",
+        severity=Severity.NOTE if share > _USUAL else Severity.SUSPECT,
+        title=f"{times(len(found), 'mask')} with one class only ({100 * share:.1f}%)",
+        text=f"{each}. Fine if that is so; a mask that nobody drew looks the same.",
+        shown=lambda index: f"only {names[survey.only[index]]}",
+    )
 
 
 def hardly_labelled(survey: Survey, asked: Asked) -> list[Finding]:
@@ -68,43 +60,30 @@ def hardly_labelled(survey: Survey, asked: Asked) -> list[Finding]:
     shares = survey.labelled[survey.sound]
     if not len(shares) or float(np.median(shares)) < _HALF:
         return []
-    found = np.flatnonzero(survey.sound & (survey.labelled < 0.1) & (survey.only != NOTHING))
-    if not len(found) or len(found) > _USUAL * len(shares):
+    found = np.flatnonzero(survey.sound & (survey.labelled < _HARDLY) & (survey.only != NOTHING))
+    if len(found) > _USUAL * len(shares):
         return []
-    ranked = found[np.argsort(survey.labelled[found], kind="stable")].tolist()
-    return [
-        Finding(
-            kind="hardly_labelled",
-            severity=Severity.SUSPECT,
-            title=f"{times(len(ranked), 'mask')} with labels on less than a tenth",
-            text="The others are labelled nearly everywhere. Perhaps these were begun and not finished.",
-            count=len(ranked),
-            examples=examples(
-                survey.dataset.reader, ranked, lambda index: f"{100 * survey.labelled[index]:.1f}% labelled"
-            ),
-            leave_out=tuple(ranked),
-        )
-    ]
+    return of_samples(
+        survey.dataset.reader,
+        found[np.argsort(survey.labelled[found], kind="stable")].tolist(),
+        kind="hardly_labelled",
+        severity=Severity.SUSPECT,
+        title=f"{times(len(found), 'mask')} with labels on less than a tenth",
+        text="The others are labelled nearly everywhere. Perhaps these were begun and not finished.",
+        shown=lambda index: f"{100 * survey.labelled[index]:.1f}% labelled",
+    )
 
 
 def blank_pictures(survey: Survey, asked: Asked) -> list[Finding]:
     """Pictures of one brightness: black, white, or a lens cap."""
     found = np.flatnonzero(survey.sound & (survey.contrast < BLANK)).tolist()
-    if not found:
-        return []
-    return [
-        Finding(
-            kind="blank",
-            severity=Severity.WARNING,
-            title=f"{times(len(found), 'picture')} with nothing to see",
-            text="They have hardly any contrast: a lens cap, a failed download, a frame before the first.",
-            count=len(found),
-            remedy=leave_out_command(asked, "blank"),
-            examples=examples(
-                survey.dataset.reader,
-                found,
-                lambda index: f"brightness {survey.brightness[index]:.0f} of 255",
-            ),
-            leave_out=tuple(found),
-        )
-    ]
+    return of_samples(
+        survey.dataset.reader,
+        found,
+        kind="blank",
+        severity=Severity.WARNING,
+        title=f"{times(len(found), 'picture')} with nothing to see",
+        text="They have hardly any contrast: a lens cap, a failed download, a frame before the first.",
+        shown=lambda index: f"brightness {survey.brightness[index]:.0f} of 255",
+        asked=asked,
+    )

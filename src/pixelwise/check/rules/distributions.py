@@ -7,11 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.check.asked import Asked, examples, times
+from pixelwise.check.asked import Asked
 from pixelwise.check.finding import Finding, Severity
+from pixelwise.check.of_samples import of_samples
 from pixelwise.check.report import Histogram
 from pixelwise.check.rules.contents import BLANK
 from pixelwise.check.survey import Survey
+from pixelwise.check.words import times
 from pixelwise.types import size_text
 
 _FAR = 6.0
@@ -72,19 +74,17 @@ def outliers(survey: Survey, asked: Asked) -> list[Finding]:
 def _finding(
     survey: Survey, kind: str, title: str, text: str, far: list[int], shown: Callable[[int], str]
 ) -> list[Finding]:
-    if not 0 < len(far) <= max(1, _MOST_SHARE * int(survey.sound.sum())):
+    if len(far) > max(1, _MOST_SHARE * int(survey.sound.sum())):
         return []
-    return [
-        Finding(
-            kind=kind,
-            severity=Severity.SUSPECT,
-            title=f"{times(len(far), 'picture')} {title}",
-            text=text,
-            count=len(far),
-            examples=examples(survey.dataset.reader, far, shown),
-            leave_out=tuple(far),
-        )
-    ]
+    return of_samples(
+        survey.dataset.reader,
+        far,
+        kind=kind,
+        severity=Severity.SUSPECT,
+        title=f"{times(len(far), 'picture')} {title}",
+        text=text,
+        shown=shown,
+    )
 
 
 def histograms(survey: Survey) -> tuple[Histogram, ...]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pixelwise.check.asked import Asked, examples, times
+from pixelwise.check.asked import Asked, examples
 from pixelwise.check.commands import leave_out_command
 from pixelwise.check.copies import Near, disagreement, find_duplicates, other_masks
 from pixelwise.check.finding import Example, Finding, Severity
 from pixelwise.check.survey import NEITHER, SIDES, TRAIN, VAL, Survey
+from pixelwise.check.words import times
 from pixelwise.data.statistics import spread
 
 _FIGURES = 0.01

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pixelwise.check.asked import Asked, examples, times
+from pixelwise.check.asked import Asked, examples
 from pixelwise.check.commands import train_command
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.survey import Survey
+from pixelwise.check.words import times
 
 LONELY_LABELS = "missing_pictures"
 

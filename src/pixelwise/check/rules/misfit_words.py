@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pixelwise.check.directions import CELLS
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.fit import Fit
+from pixelwise.check.words import times
 
 WAYS = {
     "left_right": ("mirrored left to right", "are mirrored left to right"),
@@ -48,7 +49,7 @@ class Teller:
 
     fits: Sequence[Fit | None]
     names: Sequence[str]
-    sizes: Sequence[tuple[int, int]] | None
+    sizes: Sequence[tuple[int, int]]
 
     def examples(self, suspects: Sequence[Suspect]) -> tuple[Example, ...]:
         """The first of the suspects, with what is seen in each."""
@@ -66,11 +67,11 @@ class Teller:
         return "its borders follow no edges of the picture"
 
     def move(self, index: int) -> str:
-        """E.g. `12 pixels right and 3 up`; in per cent of height and width where the size is unknown."""
+        """E.g. `12 pixels right and 3 pixels up`."""
         fit = self.fits[index]
         if fit is None:
             return ""
-        height, width = (100.0, 100.0) if self.sizes is None else self.sizes[index]
+        height, width = self.sizes[index]
         parts: list[str] = []
         for cells, side, ahead, back in (
             (fit.right, width, "right", "left"),
@@ -78,8 +79,7 @@ class Teller:
         ):
             steps = round(abs(cells) * side / CELLS)
             if steps:
-                unit = "%" if self.sizes is None else " pixel" if steps == 1 else " pixels"
-                parts.append(f"{steps}{unit} {ahead if cells > 0 else back}")
+                parts.append(f"{times(steps, 'pixel')} {ahead if cells > 0 else back}")
         return " and ".join(parts) or "by less than a pixel"
 
 
@@ -95,6 +95,7 @@ def of_masks(suspects: Sequence[Suspect], known: int, teller: Teller) -> Finding
         "The clearest come first; look at them before you believe it.",
         count=count,
         examples=teller.examples(suspects),
+        leave_out=tuple(sorted(suspect.index for suspect in suspects)),
     )
 
 

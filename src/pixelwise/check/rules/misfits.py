@@ -56,19 +56,19 @@ Numbers = npt.NDArray[np.float64]
 
 
 def misfits(
-    fits: Sequence[Fit | None], names: Sequence[str], *, sizes: Sequence[tuple[int, int]] | None = None
+    fits: Sequence[Fit | None], names: Sequence[str], sizes: Sequence[tuple[int, int]]
 ) -> list[Finding]:
     """What the fits of all samples say, at most one finding of the set for each way, and one of single masks.
 
     Args:
         fits: Of each sample, in the reader's order; None where there was nothing to measure.
         names: The samples' names.
-        sizes: Their `(height, width)`, so that moves are told in pixels; else in per cent.
+        sizes: Their `(height, width)`; moves are told in pixels.
 
     Returns:
-        `misfit_all`, a warning, and `misfit`, a suspicion; or none.
+        `misfit_all`, an error, or a warning where nothing fits at all; and `misfit`, a suspicion; or none.
     """
-    if len(fits) != len(names) or (sizes is not None and len(sizes) != len(names)):
+    if not len(fits) == len(names) == len(sizes):
         raise ValueError(f"{len(fits)} fits need as many names and sizes, got {len(names)}")
     known = [index for index, fit in enumerate(fits) if fit is not None]
     table = _Table.of([fit for fit in fits if fit is not None])
@@ -100,6 +100,8 @@ class _Table:
 
     @staticmethod
     def of(fits: Sequence[Fit]) -> _Table:
+        """The columns of so many fits."""
+
         def column(*names: str) -> Numbers:
             rows = [[float(getattr(fit, name)) for name in names] for fit in fits]
             return np.reshape(np.array(rows, np.float64), (len(fits), len(names)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixelwise.check.asked import Asked, listed, times
+from pixelwise.check.asked import Asked
 from pixelwise.check.commands import command
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.survey import Survey
+from pixelwise.check.words import listed, times
 from pixelwise.data.breadths import narrowest
 from pixelwise.types import size_text
 

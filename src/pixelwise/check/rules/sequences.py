@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.check.asked import Asked, examples, listed, times
+from pixelwise.check.asked import Asked, examples
 from pixelwise.check.commands import train_command
 from pixelwise.check.finding import Finding, Severity
-from pixelwise.check.frames import Film, find_films
+from pixelwise.check.frames import Film
 from pixelwise.check.survey import NEITHER, TRAIN, VAL, Survey
+from pixelwise.check.words import listed, times
 from pixelwise.config import DataConfig
 from pixelwise.data.splits import make_split
 from pixelwise.errors import DataError
@@ -60,7 +61,7 @@ class Mixed:
 def split_films(survey: Survey, asked: Asked) -> list[Finding]:
     """Films whose frames were dealt out to training and validation."""
     reader = survey.dataset.reader
-    films = find_films(reader.entries.names, survey.likenesses)
+    films = survey.films
     mixed = mix(films, survey.sides)
     if not mixed.interleaved:
         return []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixelwise.check.asked import Asked, examples, times
+from pixelwise.check.asked import Asked, examples
 from pixelwise.check.colours import uncoloured
-from pixelwise.check.commands import leave_out_command, train_command
+from pixelwise.check.commands import train_command
 from pixelwise.check.finding import Finding, Severity
+from pixelwise.check.of_samples import of_samples
 from pixelwise.check.survey import Survey
+from pixelwise.check.words import times
 from pixelwise.config import changed
 
 _SMOOTHED = 0.15
@@ -52,26 +54,16 @@ def smoothed(survey: Survey, asked: Asked) -> list[Finding]:
     counted = survey.sound & (survey.borders >= _FEWEST_BORDERS)
     shares = np.where(counted, survey.between / np.maximum(survey.borders, 1), 0.0)
     found = np.flatnonzero(shares >= _SMOOTHED)
-    if not len(found):
-        return []
-    ranked = found[np.argsort(-shares[found], kind="stable")].tolist()
-    return [
-        Finding(
-            kind="smoothed",
-            severity=Severity.ERROR,
-            title=f"{times(len(ranked), 'mask')} look as if they were resized like a picture"
-            if len(ranked) > 1
-            else "1 mask looks as if it was resized like a picture",
-            text="Along their borders lie ids that are only on the way from one class to the other: between "
-            "sky, 0, and tree, 5, lie pixels of 1 to 4, which are other classes. Resize the original "
-            "masks by nearest neighbour, and save them as PNG.",
-            count=len(ranked),
-            remedy=leave_out_command(asked, "smoothed"),
-            examples=examples(
-                survey.dataset.reader,
-                ranked,
-                lambda index: f"at {100 * shares[index]:.0f}% of its borders",
-            ),
-            leave_out=tuple(ranked),
-        )
-    ]
+    look = "look as if they were" if len(found) > 1 else "looks as if it was"
+    return of_samples(
+        survey.dataset.reader,
+        found[np.argsort(-shares[found], kind="stable")].tolist(),
+        kind="smoothed",
+        severity=Severity.ERROR,
+        title=f"{times(len(found), 'mask')} {look} resized like a picture",
+        text="Along their borders lie ids that are only on the way from one class to the other: between "
+        "sky, 0, and tree, 5, lie pixels of 1 to 4, which are other classes. Resize the original "
+        "masks by nearest neighbour, and save them as PNG.",
+        shown=lambda index: f"at {100 * shares[index]:.0f}% of its borders",
+        asked=asked,
+    )

@@ -12,9 +12,10 @@ import torch
 from pixelwise.config import TrainConfig
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.report.history import HistoryRow, read_history
+from pixelwise.training.ended import Run
 from pixelwise.training.events import Listener, StepEvent
 from pixelwise.training.run import RunFolder, check_same_data, open_existing
-from pixelwise.training.train import Run, resume, train
+from pixelwise.training.train import resume, train
 from pixelwise.training.tuning.trial import Trial, course_of, ended_early
 
 Hopeless = Callable[[Sequence[tuple[int, float]]], bool]

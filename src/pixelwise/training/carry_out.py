@@ -1,0 +1,211 @@
+"""One rank of a run, or the only one: from the order to the end, new or taken up again.
+
+Builds the parts, hands them to the loop, and writes where it is the first. How many ranks there are, and who
+starts them, was decided before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from pixelwise import plain
+from pixelwise.errors import ConfigError, DataError
+from pixelwise.header import ModelHeader
+from pixelwise.interrupt import stop_on_signals
+from pixelwise.metrics import Metrics
+from pixelwise.model_file import read_header, save_model
+from pixelwise.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from pixelwise.training.ended import Run
+from pixelwise.training.engine import Heads, compiled, make_fabric
+from pixelwise.training.events import Listener
+from pixelwise.training.job import AVERAGE, WEIGHTS, Job
+from pixelwise.training.launch import Launch
+from pixelwise.training.log import Log, NoLog, RunLog
+from pixelwise.training.loop import run_epochs
+from pixelwise.training.order import Order
+from pixelwise.training.parts import Parts, ranks_facts
+from pixelwise.training.ranks import RankLostError, lost
+from pixelwise.training.run import (
+    RunFolder,
+    alone,
+    check_same_data,
+    check_same_weights,
+    create,
+    record_ranks,
+    recorded_architecture,
+    write_config,
+    write_provenance,
+)
+from pixelwise.training.sinks import open_sinks
+from pixelwise.training.step import Stepper
+from pixelwise.types import SizePolicy
+
+
+def carry_out(order: Order, listener: Listener, launch: Launch) -> Run:
+    """Trains as one of the ranks, or alone."""
+    try:
+        return (_resume if order.resumed else _train)(order, listener, launch)
+    except Exception as error:
+        reason = None if launch.ranks == 1 else lost(error)
+        if reason is None:
+            raise
+        raise RankLostError(
+            f"rank {launch.rank} lost the others ({reason}): one of them died or cannot be reached, so "
+            f"training ended; the last checkpoint is whole, go on with: pixelwise train --resume {order.out}"
+        ) from error
+
+
+def _train(order: Order, listener: Listener, launch: Launch) -> Run:
+    config, data = order.config, order.data
+    parts = Parts.build(data, config, listener, launch=launch)
+    run, provenance = RunFolder(order.out), dict[str, Any]()
+
+    def begin() -> None:
+        create(order.out, data, config)
+        provenance.update(write_provenance(run, parts.facts(data, config)))
+
+    with _alone(run, listener, launch):
+        parts.ranks.write(begin)
+        return _run(run, parts, Progress(), provenance)
+
+
+def _resume(order: Order, listener: Listener, launch: Launch) -> Run:
+    with _alone(RunFolder(order.out), listener, launch):
+        return _go_on(order, listener, launch)
+
+
+def _alone(run: RunFolder, listener: Listener, launch: Launch) -> AbstractContextManager[None]:
+    """Only the first rank writes, so it is the one that keeps others away."""
+    return alone(run, listener.warning) if launch.rank == 0 else nullcontext()
+
+
+def _go_on(order: Order, listener: Listener, launch: Launch) -> Run:
+    """The rest of a run that nobody else works on."""
+    run, config = RunFolder(order.out), order.config
+    architecture = recorded_architecture(run) if run.checkpoint.exists() else None
+    parts = Parts.build(order.data, config, listener, launch=launch, architecture=architecture)
+    ranks = parts.ranks
+    if not ranks.tell(run.provenance.exists()):
+        # Killed before the first step: there is nothing to continue from, so this is the beginning.
+        provenance = dict[str, Any]()
+        ranks.write(lambda: provenance.update(write_provenance(run, parts.facts(order.data, config))))
+        return _run(run, parts, Progress(), provenance)
+    provenance = check_same_data(run, parts.data_hash)
+    if architecture is None:
+        check_same_weights(provenance, parts.weights_sha256)
+    progress = Progress()
+    if run.checkpoint.exists():
+        progress = load_checkpoint(run.checkpoint, parts.state)
+        last = parts.config.epochs
+        if progress.epoch > last or (progress.epoch == last and progress.step):
+            raise ConfigError(f"{run.path} has done {progress.epoch} epochs: --epochs cannot be lower")
+        parts.listener.note(f"resuming {run.path} in epoch {progress.epoch + 1} after step {progress.step}")
+    if ranks.tell([progress.epoch, progress.step]) != [progress.epoch, progress.step]:
+        raise DataError(
+            f"{run.path} holds another checkpoint on rank {ranks.rank} than on the first: all machines must "
+            "see one folder"
+        )
+
+    def note() -> None:
+        record_ranks(run, provenance, progress.updates, ranks_facts(launch))
+        if order.stretched:
+            write_config(run, order.data, config)
+
+    ranks.write(note)
+    return _run(run, parts, progress, provenance)
+
+
+def _run(run: RunFolder, parts: Parts, progress: Progress, provenance: dict[str, Any]) -> Run:
+    """Trains to the end and says what came of it."""
+    classes, config = parts.dataset.reader.classes, parts.config
+    ranks = parts.ranks
+    log: Log = NoLog()
+    if ranks.first:
+        sinks = open_sinks(run, config, plain.flatten(config), parts.listener.warning)
+        log = RunLog(run, classes, progress.rows, sinks)
+    engine, optimizer = parts.fabric.setup(compiled(Heads(parts.network), config), parts.optimizer)
+    average = None
+    if parts.average is not None:
+        # It has no gradients to share, so every rank runs it by itself.
+        alone = make_fabric(parts.fabric.device, parts.precision) if ranks.count > 1 else parts.fabric
+        average = parts.average, alone.setup(compiled(Heads(parts.average.network), config))
+    job = Job(
+        config=config,
+        classes=classes,
+        train=parts.train,
+        val=parts.val,
+        stepper=Stepper(
+            fabric=parts.fabric,
+            engine=engine,
+            optimizer=optimizer,
+            objective=parts.objective,
+            micro_batch=config.micro_batch,
+            clip_norm=config.clip_norm,
+            ranks=ranks,
+        ),
+        network=parts.network,
+        frozen=parts.frozen,
+        average=average,
+        progress=progress,
+        save_checkpoint=lambda: ranks.write(lambda: save_checkpoint(run.checkpoint, parts.state, progress)),
+        save_models=_model_writer(run, parts, progress, provenance) if ranks.first else _no_models,
+        log=log,
+        listener=parts.listener,
+    )
+    finished = False
+    try:
+        with stop_on_signals() as stop:
+            run_epochs(job, stop)
+        finished = True
+    finally:
+        log.close(finished=finished)
+    # Other machines need not see the folder.
+    best = ranks.tell(read_header(run.best).provenance["validation"] if ranks.first else None)
+    return Run(
+        folder=run.path,
+        best=run.best,
+        best_epoch=progress.best_epoch,
+        history=tuple(progress.rows),
+        metrics=Metrics.from_json(best),
+    )
+
+
+def _no_models(metrics: Mapping[str, Metrics], best: str | None) -> None:
+    """The first rank writes them."""
+
+
+def _model_writer(
+    run: RunFolder, parts: Parts, progress: Progress, provenance: dict[str, Any]
+) -> Callable[[Mapping[str, Metrics], str | None], None]:
+    """Writes last.safetensors and average.safetensors after an epoch, and the best of the run as best."""
+    config = parts.config
+    header = ModelHeader(
+        architecture=parts.architecture,
+        classes=parts.dataset.reader.classes,
+        size_policy=SizePolicy("resize", config.size, "scaled"),
+    )
+    models = {WEIGHTS: (parts.network, run.last)}
+    if parts.average is not None:
+        models[AVERAGE] = (parts.average.network, run.average)
+
+    def write(metrics: Mapping[str, Metrics], best: str | None) -> None:
+        row = progress.rows[-1]
+        losses = {WEIGHTS: row.val_loss, AVERAGE: row.average_loss}
+        for name, (network, path) in models.items():
+            facts = {
+                **provenance,
+                "train": plain.to_json(config),
+                "epoch": progress.epoch,
+                "model": name,
+                "validation": metrics[name].to_json(),
+                "validation_loss": losses[name],
+            }
+            complete = dataclasses.replace(header, provenance=facts)
+            save_model(path, network, complete)
+            if name == best:
+                save_model(run.best, network, complete)
+
+    return write
