@@ -153,7 +153,7 @@ def test_a_set_at_chance_is_one_finding() -> None:
 
 def test_unequal_lists_are_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="names"):
-        misfits([None, None], ["one"])
+        misfits([None, None], ["one"], [(8, 8)])
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,15 +79,9 @@ def measure_ceiling(
         )
     classes = reader.classes.names
     counted = State(Tally.empty(grids=len(grids), methods=len(methods), classes=len(classes)))
-    job = {
-        "split": split,
-        "classes": list(classes),
-        "grids": [grid.to_json() for grid in grids],
-        "methods": list(methods),
-        "data": ""
-        if state is None
-        else data_digest(reader, indices, workers=config.workers, progress=progress),
-    }
+    job = _job(reader, split, grids, methods)
+    if state is not None:
+        job["data"] = data_digest(reader, indices, workers=config.workers, progress=progress)
     if state is not None and resume:
         found = load_state(state, job, counted.tally, len(indices))
         if found is not None:
@@ -99,10 +94,7 @@ def measure_ceiling(
 
     _count(dataset, indices, counted, grids, methods, save=save, progress=progress, stop=stop)
     if counted.skipped:
-        more = f"; and {counted.skipped - len(counted.reasons):,} more" * (
-            counted.skipped > len(counted.reasons)
-        )
-        note(f"{counted.skipped:,} samples were left out: {'; '.join(counted.reasons)}{more}")
+        note(_skipped(counted))
     if not counted.tally.pictures:
         raise DataError(f"{reader.root}: none of the {len(indices):,} pictures of {split!r} can be read")
     levels = figures(counted.tally, grids=grids, methods=methods, classes=classes)
@@ -114,6 +106,22 @@ def measure_ceiling(
         grids=levels,
         recommendation=recommend(levels, classes),
     )
+
+
+def _job(reader: Reader, split: str, grids: Sequence[Grid], methods: Sequence[Method]) -> dict[str, Any]:
+    """What must be the same for a count to go on."""
+    return {
+        "split": split,
+        "classes": list(reader.classes.names),
+        "grids": [grid.to_json() for grid in grids],
+        "methods": list(methods),
+    }
+
+
+def _skipped(counted: State) -> str:
+    left = counted.skipped - len(counted.reasons)
+    more = f"; and {left:,} more" if left > 0 else ""
+    return f"{counted.skipped:,} samples were left out: {'; '.join(counted.reasons)}{more}"
 
 
 def _count(

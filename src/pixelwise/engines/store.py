@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pixelwise.errors import BackendError, ConfigError, DataError
+from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import replacing, write_whole
-
-OBJECT_STORES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "memory": ""}
-"""Schemes whose put leaves a file whole or not at all, and the package that fsspec needs for each."""
+from pixelwise.object_stores import PACKAGES, file_system, reason
 
 WEB = ("http", "https")
 
@@ -150,7 +148,7 @@ class ObjectStore:
         try:
             found = self._files.ls(inside, detail=True)
         except Exception as error:  # each store has its own kinds
-            raise DataError(f"{self.address(folder)} cannot be listed: {_reason(error)}") from error
+            raise DataError(f"{self.address(folder)} cannot be listed: {reason(error)}") from error
         for info in found:
             name = str(info["name"]).rstrip("/")
             if name != inside:  # some stores list the folder in itself
@@ -167,14 +165,14 @@ class ObjectStore:
         except FileNotFoundError:
             return None
         except Exception as error:
-            raise DataError(f"{self.address(path)} cannot be asked for: {_reason(error)}") from error
+            raise DataError(f"{self.address(path)} cannot be asked for: {reason(error)}") from error
 
     def read(self, path: str) -> bytes:
         """As `Store` says."""
         try:
             return bytes(self._files.cat_file(f"{self._root}/{path}"))
         except Exception as error:
-            raise DataError(f"{self.address(path)} cannot be read: {_reason(error)}") from error
+            raise DataError(f"{self.address(path)} cannot be read: {reason(error)}") from error
 
     def write(self, path: str, content: bytes) -> None:
         """As `Store` says."""
@@ -197,11 +195,11 @@ class ObjectStore:
         except FileNotFoundError:
             pass
         except Exception as error:
-            raise DataError(f"{self.address(path)} cannot be removed: {_reason(error)}") from error
+            raise DataError(f"{self.address(path)} cannot be removed: {reason(error)}") from error
 
     def _unwritable(self, path: str, error: Exception) -> DataError:
         return DataError(
-            f"{self.address(path)} cannot be written: {_reason(error)}; what is done is kept, so mend it and "
+            f"{self.address(path)} cannot be written: {reason(error)}; what is done is kept, so mend it and "
             "go on with --resume"
         )
 
@@ -218,14 +216,14 @@ def open_store(place: str) -> Store:
         return LocalStore(place.removeprefix("file://"))
     if not scheme:
         return LocalStore(place)
-    if scheme in OBJECT_STORES:
+    if scheme in PACKAGES:
         return ObjectStore(place)
     if scheme in WEB:
         raise ConfigError(
             f"{place}: a web server neither lists its files nor takes new ones: name its pictures in a list, "
             "one URL a line (pixelwise predict MODEL LIST.txt), and give --out a folder or an object store"
         )
-    known = ", ".join(f"{name}://" for name, package in OBJECT_STORES.items() if package)
+    known = ", ".join(f"{name}://" for name, package in PACKAGES.items() if package)
     raise ConfigError(f"{place}: pictures and results can lie in a local folder or at {known}")
 
 
@@ -261,21 +259,14 @@ def bring(address: str, local: Path) -> None:
     except DataError:
         raise
     except Exception as error:
-        raise DataError(f"{address} cannot be read: {_reason(error)}") from error
+        raise DataError(f"{address} cannot be read: {reason(error)}") from error
 
 
 def _file_system(address: str) -> Any:
-    import fsspec
-
     scheme = scheme_of(address) or "file"
-    if scheme not in (*OBJECT_STORES, *WEB, "file"):
+    if scheme not in (*PACKAGES, *WEB, "file"):
         raise DataError(f"{address}: pictures cannot lie at {scheme}://")
-    try:
-        # A listing that is kept would hold every name of every folder.
-        return fsspec.filesystem(scheme, use_listings_cache=False)
-    except ImportError as error:
-        package = OBJECT_STORES.get(scheme) or "'fsspec[http]'"
-        raise BackendError(f"{scheme}:// needs a package that is missing: pip install {package}") from error
+    return file_system(scheme)
 
 
 def _stamp(info: Any) -> str:
@@ -284,8 +275,3 @@ def _stamp(info: Any) -> str:
         if info.get(key):
             return f"{info[key]} {info.get('size')}"
     return ""
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())[:300]
-    return text or type(error).__name__

@@ -24,19 +24,18 @@ from pixelwise.data.prepared import Prepared
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.header import Architecture
 from pixelwise.losses import build_loss
-from pixelwise.models import assemble, read_weights
-from pixelwise.nn.arguments import parse_arguments
 from pixelwise.training import guard
 from pixelwise.training.average import WeightAverage
 from pixelwise.training.checkpoint import State
-from pixelwise.training.encoder_layers import freeze, learning_rate_factors, set_bn_momentum
+from pixelwise.training.encoder_layers import freeze, set_bn_momentum
 from pixelwise.training.engine import check_devices, decide_precision, join_fabric, make_fabric
 from pixelwise.training.events import Listener, Silent
 from pixelwise.training.job import steps_per_epoch
 from pixelwise.training.launch import Launch
 from pixelwise.training.optim import build_optimizer
+from pixelwise.training.origin import check_names, find_origin
 from pixelwise.training.ranks import ALONE, COMPILE_SECONDS, STEP_SECONDS, Ranks
-from pixelwise.training.start import read_start, take_over
+from pixelwise.training.start import take_over
 from pixelwise.training.step import Objective
 from pixelwise.training.synced_norm import synchronise
 
@@ -86,37 +85,14 @@ class Parts:
         precision, why = decide_precision(config, device)
         fabric, ranks = _joined(device, precision, launch, compiled=config.compile)
         listener = listener if ranks.first else Silent()
-        name, arguments = config.model, parse_arguments(config.model_args)
-        pretrained, start = None, None
-        if architecture is not None:
-            name, arguments = architecture.name, dict(architecture.arguments)
-        elif config.weights:
-            with ranks.in_turn():
-                pretrained = read_weights(name, config.weights, arguments=arguments, progress=listener.work)
-        else:
-            start = read_start(config)
-        # Built before the data is read: a wrong name should not cost a walk over all pictures.
-        build_loss(config.loss, class_weights=None)
-        with torch.device("meta"):
-            outline = assemble(name, num_classes=1, arguments=arguments, pretrained=pretrained)
-            freeze(outline, config)
-            learning_rate_factors(outline, config)
-        dataset = open_dataset(data, config.data)
-        for note in dataset.notes:
-            listener.note(note)
+        origin = find_origin(config, architecture, ranks, listener)
+        check_names(origin, config)
+        dataset = _opened(data, config, listener)
         classes = dataset.reader.classes
-        if config.class_weights and len(config.class_weights) != len(classes):
-            raise ConfigError(
-                f"--class-weights gives {len(config.class_weights)} weights for {len(classes)} classes: "
-                f"{', '.join(classes.names)}"
-            )
         train, val, data_hash = _prepare(dataset, config, listener, ranks)
-        network = assemble(
-            name, num_classes=len(classes), arguments=arguments, seed=config.seed, pretrained=pretrained
-        )
-        if start is not None:
-            listener.note(take_over(network, start, classes))
-        origin = pretrained or start
+        network = origin.network(len(classes), seed=config.seed)
+        if origin.start is not None:
+            listener.note(take_over(network, origin.start, classes))
         network = _placed(network, fabric.device, config)
         frozen = freeze(network, config)
         optimizer = build_optimizer(network, config)
@@ -139,7 +115,7 @@ class Parts:
             network=network,
             frozen=frozen,
             average=average,
-            weights_sha256=None if origin is None else origin.sha256,
+            weights_sha256=origin.sha256,
             optimizer=optimizer,
             objective=Objective(
                 loss=build_loss(config.loss, class_weights=weights),
@@ -205,6 +181,19 @@ def _places(device: torch.device, launch: Launch) -> str:
         return str(device)
     machines = f" on each of {launch.nodes} machines" if launch.nodes > 1 else ""
     return f"{launch.devices} devices{machines} ({device.type}, started by {launch.by})"
+
+
+def _opened(data: Path, config: TrainConfig, listener: Listener) -> Dataset:
+    dataset = open_dataset(data, config.data)
+    for note in dataset.notes:
+        listener.note(note)
+    names = dataset.reader.classes.names
+    if config.class_weights and len(config.class_weights) != len(names):
+        raise ConfigError(
+            f"--class-weights gives {len(config.class_weights)} weights for {len(names)} classes: "
+            f"{', '.join(names)}"
+        )
+    return dataset
 
 
 def _placed(network: torch.nn.Module, device: torch.device, config: TrainConfig) -> torch.nn.Module:

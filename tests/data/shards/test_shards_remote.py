@@ -252,7 +252,9 @@ def test_what_is_no_url_of_a_set(config: DataConfig) -> None:
 
 
 def test_a_store_whose_package_is_missing(config: DataConfig) -> None:
-    with pytest.raises(BackendError, match=r"pip install 'pixelwise\[remote\]'"):
+    with pytest.raises(
+        BackendError, match="no-such-store:// needs a package that is missing: pip install no-such-store"
+    ):
         ObjectStore("no-such-store")
 
 

@@ -6,16 +6,14 @@ also ask again where the line fails.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 from pixelwise.address import plain_url
 from pixelwise.data.shards.source import MissingError
-from pixelwise.errors import BackendError, DataError
+from pixelwise.errors import DataError
 from pixelwise.files import replacing
-
-_PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
+from pixelwise.object_stores import file_system, reason
 
 
 class ObjectStore:
@@ -29,13 +27,7 @@ class ObjectStore:
     """
 
     def __init__(self, scheme: str) -> None:
-        try:
-            self._files: Any = importlib.import_module("fsspec").filesystem(scheme)
-        except (ImportError, ValueError) as error:
-            package = _PACKAGES.get(scheme, scheme)
-            raise BackendError(
-                f"{scheme}:// needs the package {package}: pip install 'pixelwise[remote]'"
-            ) from error
+        self._files = file_system(scheme)
         self._checked: set[str] = set()
 
     def read(self, url: str, offset: int, count: int, *, size: int) -> bytes:
@@ -88,8 +80,7 @@ def _failed(url: str, error: Exception) -> DataError:
         return DataError(
             f"{plain_url(url)}: access is forbidden; check the account that the store's package uses"
         )
-    reason = (str(error).split("\n")[0] or type(error).__name__)[:200]
-    return DataError(f"{plain_url(url)}: cannot be read ({reason}); try again later")
+    return DataError(f"{plain_url(url)}: cannot be read ({reason(error)}); try again later")
 
 
 __all__ = ["ObjectStore"]
