@@ -47,8 +47,25 @@ class Log(Protocol):
         ...
 
 
-class NoLog(Log):
-    """Of the ranks that write nothing: what `Log` says, undone."""
+class NoLog:
+    """The `Log` of the ranks that write nothing."""
+
+    def epoch(self, rows: Sequence[HistoryRow]) -> None:
+        """Nothing."""
+
+    def examples(
+        self,
+        epoch: int,
+        step: int,
+        *,
+        images: Sequence[npt.NDArray[np.uint8]],
+        truth: Sequence[npt.NDArray[np.uint8]],
+        predicted: Sequence[npt.NDArray[np.uint8]],
+    ) -> None:
+        """Nothing."""
+
+    def close(self, *, finished: bool) -> None:
+        """Nothing."""
 
 
 class RunLog:
