@@ -269,12 +269,18 @@ def test_a_chunk_that_ended_its_worker_before_is_alone(photos: Path, tmp_path: P
     hasty, careful = every[:4], every[4:]
     store, name = open_store(str(tmp_path / "out")), f"000001-{digest_of_chunk(careful)}.jsonl"
     mark = tmp_path / "out" / attempts.FOLDER / name
-    some, backend = _watched(tmp_path / "out", lambda: _wait_for(lambda: '"number": 3' in mark.read_text()))
+    computes = threading.Event()
+
+    def before_first() -> None:
+        computes.set()
+        _wait_for(lambda: '"number": 3' in mark.read_text())
+
+    some, backend = _watched(tmp_path / "out", before_first)
     for _ in range(attempts.IN_HASTE):
         attempts.begin(store, name)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(some.run, hasty)
-        _wait_for(lambda: len(list(mark.parent.iterdir())) == 2)
+        assert computes.wait(30)
         second = pool.submit(some.run, careful)
         assert (first.result().done, second.result().done) == (4, 4)
     assert backend.rows[-4:] == rows[4:]  # one by one, behind all of the other chunk

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from pixelwise.address import scheme_of
 from pixelwise.data.ahead import in_order
 from pixelwise.data.formats.labelme_names import LABELS_FILE
 from pixelwise.data.io import PICTURE_ENDINGS
@@ -17,7 +18,7 @@ from pixelwise.data.writers.labelme import labels_text
 from pixelwise.engines.earlier import Earlier
 from pixelwise.engines.listing import Item
 from pixelwise.engines.parts import Done, Part
-from pixelwise.engines.store import LocalStore, Store, bring, scheme_of
+from pixelwise.engines.store import LocalStore, Store, bring
 from pixelwise.errors import DataError
 from pixelwise.inference.job import Job
 from pixelwise.inference.manifest import Record, is_unchanged

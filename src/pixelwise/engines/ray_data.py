@@ -17,11 +17,12 @@ from dataclasses import astuple, dataclass, field, replace
 from threading import Lock
 from typing import Any, cast
 
+from pixelwise.address import fixed
 from pixelwise.config import RayConfig
 from pixelwise.engines import attempts
 from pixelwise.engines.listing import Item, check_source, chunks
 from pixelwise.engines.parts import Index, begin
-from pixelwise.engines.store import LocalStore, absolute, open_store
+from pixelwise.engines.store import LocalStore, open_store
 from pixelwise.engines.task import Task, model_files, open_worker
 from pixelwise.engines.worker import LANES
 from pixelwise.errors import BackendError, ConfigError, DataError, ModelFileError, PixelwiseError
@@ -96,7 +97,7 @@ def predict(
         BackendError: There is no such cluster, or its workers were ended again and again.
         DataError: The source cannot be listed, or the results cannot be written.
     """
-    task = replace(task, source=absolute(task.source), out=absolute(task.out))
+    task = replace(task, source=fixed(task.source), out=fixed(task.out))
     check_source(task.source)
     store = open_store(task.out)
     if resume and isinstance(store, LocalStore):
