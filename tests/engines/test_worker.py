@@ -284,3 +284,17 @@ def test_a_chunk_that_ended_its_worker_before_is_alone(photos: Path, tmp_path: P
         second = pool.submit(some.run, careful)
         assert (first.result().done, second.result().done) == (4, 4)
     assert backend.rows[-4:] == rows[4:]  # one by one, behind all of the other chunk
+
+
+def test_a_picture_of_a_store_that_is_too_large_is_left_out(
+    memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pixelwise.engines import store
+
+    monkeypatch.setattr(store, "LARGEST", 100)
+    memory.pipe_file("/in/a.png", bytes(101))
+    memory.pipe_file("/in/b.png", bytes(100))
+    with pytest.raises(DataError, match=r"memory://in/a\.png is larger than 100 bytes"):
+        store.bring("memory://in/a.png", tmp_path / "a.png")
+    store.bring("memory://in/b.png", tmp_path / "b.png")
+    assert (tmp_path / "b.png").read_bytes() == bytes(100)

@@ -24,8 +24,6 @@ LARGEST = 4 << 30
 WEB_TRIES = 3
 """Of a web server that fails, before its picture is left out: a list of millions names many that are gone."""
 
-_BLOCK = 1 << 20
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -241,18 +239,24 @@ def bring(address: str, local: Path) -> None:
         _from_web(address, local)
         return
     files = _file_system(address)
-    try:
-        with files.open(address, "rb") as source, local.open("wb") as target:
-            left = LARGEST
-            while block := source.read(min(_BLOCK, left + 1)):
-                left -= len(block)
-                if left < 0:
-                    raise DataError(f"{address} is larger than {LARGEST:,} bytes and left out")
-                target.write(block)
+    try:  # one request: to open a file asks for its size first
+        files.get_file(address, str(local), callback=_bound(address))
     except DataError:
         raise
     except Exception as error:
         raise DataError(f"{address} cannot be read: {reason(error)}") from error
+
+
+def _bound(address: str) -> Any:
+    """Hears from fsspec how large a file is, and ends it where that is too much."""
+    from fsspec.callbacks import Callback
+
+    class Bound(Callback):
+        def set_size(self, size: int | None) -> None:
+            if size is not None and size > LARGEST:
+                raise DataError(f"{address} is larger than {LARGEST:,} bytes and left out")
+
+    return Bound()
 
 
 def _from_web(url: str, local: Path) -> None:
