@@ -51,6 +51,15 @@ FCN = (
     ("classifier", "fc6, fc7"),
     ("score", "scores"),
 )
+SEGFORMER = Drawing(
+    (
+        *blocks("encoder.layers", (0, 1, 2, 3), "Mix Transformer"),
+        ("fuse", "linear, enlarged, fused"),
+        ("head", "scores"),
+    ),
+    ((2, 4), (1, 4), (0, 4)),
+    "linear, enlarged, concatenated",
+)
 STAGES = {
     "unet-xception": Drawing(
         (
@@ -105,6 +114,9 @@ STAGES = {
         ((1, 7),),
         "48 channels, concatenated",
     ),
+    "segformer-b0": SEGFORMER,
+    "segformer-b1": SEGFORMER,
+    "segformer-b2": SEGFORMER,
 }
 COLOURS = {
     "encoder": "#9ecae1",

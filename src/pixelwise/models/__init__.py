@@ -22,6 +22,7 @@ from pixelwise.header import Architecture
 from pixelwise.models.deeplabv3plus import DeepLabV3Plus
 from pixelwise.models.fcn import FCN
 from pixelwise.models.mobilenet_segnet import MobileNetSegNet
+from pixelwise.models.segformer import SegFormer
 from pixelwise.models.segnet import SegNet
 from pixelwise.models.unet import UNet
 from pixelwise.models.unet_xception import UNetXception
@@ -48,6 +49,7 @@ class ModelInfo:
 
 
 _LONG = "Long 2015, Fully Convolutional Networks"
+_XIE = "Xie 2021, SegFormer"
 
 MODELS: dict[str, ModelInfo] = {
     "unet-xception": ModelInfo(UNetXception, "Chollet 2020, keras.io Oxford Pets tutorial"),
@@ -60,6 +62,9 @@ MODELS: dict[str, ModelInfo] = {
     "fcn-8s": ModelInfo(FCN, _LONG, {"stride": 8}),
     "unet": ModelInfo(UNet, "Ronneberger 2015, U-Net"),
     "deeplabv3plus": ModelInfo(DeepLabV3Plus, "Chen 2018, DeepLabv3+"),
+    "segformer-b0": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b0", "channels": 256}),
+    "segformer-b1": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b1", "channels": 256}),
+    "segformer-b2": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b2", "channels": 768}),
 }
 
 
@@ -148,8 +153,9 @@ def _find(name: str) -> ModelInfo:
 def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str, Any]:
     """All arguments of a network and of its encoder, checked."""
     own = complete(info.build, given, owner=name, without=("num_classes", *info.fixed))
-    if own.get("encoder") is not None:
-        of_encoder = complete_encoder_arguments(own["encoder"], own["encoder_arguments"])
+    encoder = info.fixed.get("encoder", own.get("encoder"))
+    if encoder is not None:
+        of_encoder = complete_encoder_arguments(encoder, own["encoder_arguments"])
         # What the network decides for its encoder is its own argument, and the encoder's number of input
         # channels is the network contract's three.
         for decided in ("in_channels", *(key for key in of_encoder if key in own and key != "activation")):
@@ -161,7 +167,7 @@ def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str,
 
 
 def _encoder_name(name: str, info: ModelInfo, own: Mapping[str, Any]) -> str:
-    encoder = own.get("encoder", info.encoder)
+    encoder = info.fixed.get("encoder", own.get("encoder", info.encoder))
     if encoder is None:
         raise ConfigError(
             f"{name} has no encoder that weights are known for"
