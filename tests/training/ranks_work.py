@@ -93,6 +93,11 @@ def pictures(count: int) -> tuple[Tensor, Tensor]:
     return images, masks
 
 
+def _objective(device: torch.device) -> Objective:
+    weights = WEIGHTS.to(device)
+    return Objective(build_loss("ce", class_weights=weights), weights, 0.0)
+
+
 def step(
     case: str, fabric: Fabric, ranks: Ranks, sharded: bool, folder: Path | None = None
 ) -> dict[str, np.ndarray]:
@@ -101,7 +106,7 @@ def step(
     With a folder it is what comes back from a checkpoint there.
     """
     count, micro_batch, frozen = CASES[case]
-    network = Small()
+    network = Small().to(fabric.device)
     norms = (network.norm, network.pooled_norm) if frozen else ()
     average = WeightAverage(network, 0.5)
     synchronise(network, norms, ranks)
@@ -115,13 +120,13 @@ def step(
         fabric=fabric,
         engine=engine,
         optimizer=fabric.setup_optimizers(optimizer),  # pyright: ignore[reportArgumentType]
-        objective=Objective(build_loss("ce", class_weights=WEIGHTS), WEIGHTS, 0.0),
+        objective=_objective(fabric.device),
         micro_batch=micro_batch,
         clip_norm=0.4,
         ranks=ranks,
         sharded=sharded,
     )
-    images, masks = pictures(count)
+    images, masks = (tensor.to(fabric.device) for tensor in pictures(count))
     span = ranks.share().span(count)
     own = slice(span.start, span.stop)
     update = stepper.backward(images[own], masks[own], seed=(0,), largest=ranks.share().largest(count))
@@ -149,12 +154,14 @@ def _through_file(path: Path, state: State, frozen: bool, fabric: Fabric, ranks:
     """Another state, in shards, with what a checkpoint of the first one holds."""
     save_checkpoint(path, state, Progress(), write=ranks.first)
     ranks.wait()
-    network, other = Small(), WeightAverage(Small(), 0.5)
+    network = Small().to(fabric.device)
+    other = WeightAverage(network, 0.5)
     for module in (network, other.network):
         for parameter in module.parameters():
             parameter.data.fill_(7)
     synchronise(network, (network.norm, network.pooled_norm) if frozen else (), ranks)
-    fabric.setup_module(Heads(network)), fabric.setup_module(Heads(other.network))
+    fabric.setup_module(Heads(network))
+    fabric.setup_module(Heads(other.network))
     loaded = State(network, OPTIMIZERS["synced"](network), other)
     load_checkpoint(path, loaded)
     return loaded
@@ -174,11 +181,11 @@ def measured(fabric: Fabric, ranks: Ranks, sharded: bool) -> dict[str, np.ndarra
         nothing = Batch(np.zeros(0, np.int64), rows[0][:0], rows[1][:0])
         batches += [nothing] * (-(-most // 2) - len(batches))
     found = validate(
-        fabric.setup_module(Heads(Small())),
+        fabric.setup_module(Heads(Small())),  # which brings it to its device
         batches,
         num_classes=3,
-        objective=Objective(build_loss("ce", class_weights=WEIGHTS), WEIGHTS, 0.0),
-        device=CPU,
+        objective=_objective(fabric.device),
+        device=fabric.device,
         on_batch=lambda done: None,
         ranks=ranks,
         sharded=sharded,
@@ -229,19 +236,41 @@ def start(task: str, folder: Path, count: int, by: Mapping[str, str] | None = No
         assert process.returncode in (0, DEAD), text
 
 
-def compare(folder: Path) -> Ranks:
+def compare(folder: Path, device: torch.device = CPU) -> Ranks:
     """One step of each case and one validation, with DDP and in shards."""
-    fabric = join_fabric(CPU, "float32", find_launch(), seconds=20)
+    fabric = join_fabric(device, "float32", find_launch(), seconds=20)
     ranks = Ranks.of(fabric, seconds=20)
     found = everything(fabric, ranks)
     sharding.LEAST, sharding.MOST = 10, 40  # so that the small network has groups
-    shards = join_fabric(CPU, "float32", find_launch(), seconds=20, sharded=True)
+    shards = join_fabric(device, "float32", find_launch(), seconds=20, sharded=True)
     in_shards = everything(shards, ranks, sharded=True, folder=folder)
     found |= {f"in shards: {name}": value for name, value in in_shards.items()}
     found["told"] = np.array(ranks.tell(["é", 3] if ranks.first else None) == ["é", 3])
     found["largest"] = np.array(ranks.largest(ranks.rank, -ranks.rank))
     np.savez(folder / f"{ranks.rank}.npz", **found)
     return ranks
+
+
+def compare_on_gpus(folder: Path) -> None:
+    """On one GPU a rank, over NCCL."""
+    compare(folder, torch.device("cuda"))
+
+
+def assert_same(folder: Path, count: int, one_process: Mapping[str, np.ndarray]) -> None:
+    """Every rank has what one process has: weights, what optimisers remember, statistics, losses, confusion.
+
+    So it has with DDP, and so it has in shards.
+    """
+    for rank in range(count):
+        found = np.load(folder / f"{rank}.npz")
+        for way in ("", "in shards: "):
+            # Integers, so exactly: no picture is left out, none counts twice.
+            assert found[f"{way}confusion"].tolist() == one_process["confusion"].tolist()
+            for name, value in one_process.items():
+                place = f"{rank}: {way}{name}"
+                np.testing.assert_allclose(found[way + name], value, rtol=1e-6, atol=1e-6, err_msg=place)
+        assert found["told"]
+        assert found["largest"].tolist() == [count - 1, 0]
 
 
 def compare_and_die(folder: Path) -> None:
@@ -294,6 +323,5 @@ def compare_and_train(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"compare_and_die": compare_and_die, "compare_and_train": compare_and_train}[sys.argv[1]](
-        Path(sys.argv[2])
-    )
+    tasks = {task.__name__: task for task in (compare_and_die, compare_and_train, compare_on_gpus)}
+    tasks[sys.argv[1]](Path(sys.argv[2]))

@@ -40,28 +40,11 @@ def test_two_ranks_step_and_measure_as_one_process_and_notice_a_death(
     tmp_path: Path, one_process: dict[str, np.ndarray]
 ) -> None:
     ranks_work.start("compare_and_die", tmp_path, 2)
-    _assert_same(tmp_path, 2, one_process)
+    ranks_work.assert_same(tmp_path, 2, one_process)
     noticed = json.loads((tmp_path / "noticed-0.json").read_text())
     assert len(noticed["reasons"]) == 3
     assert not [reason for reason in noticed["reasons"] if reason.startswith("not known")]
     assert noticed["seconds"] < 40
-
-
-def _assert_same(folder: Path, count: int, one_process: dict[str, np.ndarray]) -> None:
-    """Every rank has what one process has: weights, what optimisers remember, statistics, losses, confusion.
-
-    So it has with DDP, and so it has in shards.
-    """
-    for rank in range(count):
-        found = np.load(folder / f"{rank}.npz")
-        for way in ("", "in shards: "):
-            # Integers, so exactly: no picture is left out, none counts twice.
-            assert found[f"{way}confusion"].tolist() == one_process["confusion"].tolist()
-            for name, value in one_process.items():
-                place = f"{rank}: {way}{name}"
-                np.testing.assert_allclose(found[way + name], value, rtol=1e-6, atol=1e-6, err_msg=place)
-        assert found["told"]
-        assert found["largest"].tolist() == [count - 1, 0]
 
 
 def test_four_ranks_are_stopped_by_a_signal_at_one_and_another_number_goes_on(
@@ -81,7 +64,7 @@ def test_four_ranks_are_stopped_by_a_signal_at_one_and_another_number_goes_on(
     slurm = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4", "SLURM_JOB_ID": "7"}
     slurm |= {"SLURM_PROCID": "{rank}", "SLURM_LOCALID": "{rank}", "SLURM_NODEID": "0"}
     ranks_work.start("compare_and_train", tmp_path, 4, slurm)
-    _assert_same(tmp_path, 4, one_process)
+    ranks_work.assert_same(tmp_path, 4, one_process)
     sentences = {(tmp_path / f"stopped-{rank}.txt").read_text() for rank in range(4)}
     assert sentences == {"stopped by SIGTERM in epoch 2 after step 2; the state is saved"}
 
@@ -106,7 +89,7 @@ def test_four_ranks_are_stopped_by_a_signal_at_one_and_another_number_goes_on(
             np.testing.assert_allclose(value, expected[tensor], rtol=1e-4, atol=2e-5, err_msg=tensor)
     assert done.history[0].val_loss == pytest.approx(undisturbed.history[0].val_loss, rel=1e-4)
     provenance = json.loads((tmp_path / "run" / "provenance.json").read_text())
-    assert provenance["ranks"] == {"count": 4, "machines": 1, "started_by": "SLURM"}
+    assert provenance["ranks"] == {"count": 4, "machines": 1, "started_by": "SLURM", "sharded": True}
     assert provenance["resumed"] == [
         {"step": 6, "ranks": {"count": 1, "machines": 1, "started_by": "nobody"}}
     ]

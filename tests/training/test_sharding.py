@@ -52,7 +52,7 @@ def test_every_network_runs_in_shards_as_it_does_whole(
     network, x = fresh(case, seed=0).eval(), pictures(1, 17, 35)
     heads = Heads(network)  # in training mode, so that auxiliary heads speak; the network draws nothing
     expected = heads(x)
-    sum(logits.square().mean() for logits in expected).backward()
+    _size(expected).backward()
     gradients = {name: p.grad for name, p in heads.named_parameters()}
     heads.zero_grad()
 
@@ -62,7 +62,7 @@ def test_every_network_runs_in_shards_as_it_does_whole(
     found = heads(x)
     for logits, other in zip(found, expected, strict=True):
         torch.testing.assert_close(logits, other.detach(), rtol=1e-4, atol=1e-5)
-    sum(logits.square().mean() for logits in found).backward()
+    _size(found).backward()
     assert list(heads.state_dict()) == names
     for name, parameter in heads.named_parameters():
         gradient, before = parameter.grad, gradients[name]
@@ -75,6 +75,10 @@ def test_every_network_runs_in_shards_as_it_does_whole(
         heads(x)
     fold(heads)
     assert all(isinstance(parameter, DTensor) for parameter in heads.parameters())
+
+
+def _size(answers: list[torch.Tensor]) -> torch.Tensor:
+    return torch.stack([logits.square().mean() for logits in answers]).sum()
 
 
 def test_small_layers_stay_together_and_large_blocks_are_cut() -> None:

@@ -110,7 +110,7 @@ def _go_on(order: Order, listener: Listener, launch: Launch) -> Run:
         )
 
     def note() -> None:
-        record_ranks(run, provenance, progress.updates, ranks_facts(launch))
+        record_ranks(run, provenance, progress.updates, ranks_facts(launch, sharded=parts.sharded))
         if order.stretched:
             write_config(run, order.data, config)
 

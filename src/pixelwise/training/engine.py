@@ -75,7 +75,7 @@ def join_fabric(
         seconds: How long a sum over the ranks may take.
         sharded: Networks are set up in shards (FSDP).
     """
-    environment = _environment(launch)
+    environment = cluster_environment(launch)
     _meet(device, launch, environment, seconds)
     fabric = Fabric(
         accelerator=device.type,
@@ -156,7 +156,8 @@ def check_devices(device: torch.device, launch: Launch) -> None:
     )
 
 
-def _environment(launch: Launch) -> ClusterEnvironment:
+def cluster_environment(launch: Launch) -> ClusterEnvironment:
+    """Where Lightning finds the ranks' numbers and their meeting place."""
     if launch.by == "torchrun":
         return TorchElasticEnvironment()
     return SLURMEnvironment() if launch.by == "SLURM" else LightningEnvironment()

@@ -174,13 +174,14 @@ class Parts:
             "seed": config.seed,
             "precision": self.precision,
             "threads": torch.get_num_threads(),
-            "ranks": ranks_facts(self.launch),
+            "ranks": ranks_facts(self.launch, sharded=self.sharded),
         }
 
 
-def ranks_facts(launch: Launch) -> dict[str, Any]:
+def ranks_facts(launch: Launch, *, sharded: bool) -> dict[str, Any]:
     """The processes that train together, for a run's provenance."""
-    return {"count": launch.ranks, "machines": launch.nodes, "started_by": launch.by}
+    facts = {"count": launch.ranks, "machines": launch.nodes, "started_by": launch.by}
+    return {**facts, "sharded": True} if sharded else facts
 
 
 def _joined(

@@ -111,19 +111,22 @@ def _called(module: nn.Module) -> set[nn.Module]:
     a layer, so a small picture is sent through.
     """
     modes = {layer: layer.training for layer in module.modules()}
-    place = next(module.parameters()).device
+    picture = torch.zeros(1, 3, *_PROBE, device=next(module.parameters()).device)
+    seen: list[nn.Module] = []
+
+    def note(layer: nn.Module, _: object) -> None:
+        seen.append(layer)
+
+    hooks = [layer.register_forward_pre_hook(note) for layer in modes]
     passes: list[set[nn.Module]] = []
     module.eval()
     for training in (True, False):
-        seen: set[nn.Module] = set()
-        hooks = [
-            layer.register_forward_pre_hook(lambda layer, _, seen=seen: seen.add(layer)) for layer in modes
-        ]
         module.training = training  # of `Heads` alone: auxiliary heads speak, and no statistics move
-        module(torch.zeros(1, 3, *_PROBE, device=place))
-        for hook in hooks:
-            hook.remove()
-        passes.append(seen)
+        module(picture)
+        passes.append(set(seen))
+        seen.clear()
+    for hook in hooks:
+        hook.remove()
     for layer, mode in modes.items():
         layer.training = mode
     return set.intersection(*passes)
