@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Generator
 from pathlib import Path
 
@@ -127,6 +128,8 @@ def test_what_shards_cannot_do_is_refused(tmp_path: Path) -> None:
     assert not check_sharded(TrainConfig(), "float16", 2)
     with pytest.raises(ConfigError, match=r"not in float16, which auto takes on this GPU: add --precision"):
         check_sharded(fsdp, "float16", 2)
+    with pytest.raises(ConfigError, match="--compile is for networks that each device has whole: leave it"):
+        check_sharded(dataclasses.replace(fsdp, compile=True), "float32", 2)
     with pytest.raises(ConfigError, match="strategy must be one of ddp, fsdp, got 'zero'"):
         TrainConfig(strategy="zero")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigError, match="holds no run to resume"):

@@ -41,10 +41,15 @@ def check_sharded(config: TrainConfig, precision: str, ranks: int) -> bool:
     """Whether the network is to be in shards: one rank alone has nothing to share out.
 
     Raises:
-        ConfigError: It would train in float16, whose scaled gradients Fabric knows whole only.
+        ConfigError: It would train in float16, whose scaled gradients Fabric knows whole only, or compiled,
+            where every gathering would cut the network into graphs of their own.
     """
     if config.strategy != "fsdp" or ranks == 1:
         return False
+    if config.compile:
+        raise ConfigError(
+            "--compile is for networks that each device has whole: leave it away, or use --strategy ddp"
+        )
     if precision == "float16":
         asked = "that was asked for" if config.precision == "float16" else "which auto takes on this GPU"
         raise ConfigError(
