@@ -238,11 +238,11 @@ def start(task: str, folder: Path, count: int, by: Mapping[str, str] | None = No
 
 def compare(folder: Path, device: torch.device = CPU) -> Ranks:
     """One step of each case and one validation, with DDP and in shards."""
-    fabric = join_fabric(device, "float32", find_launch(), seconds=20)
-    ranks = Ranks.of(fabric, seconds=20)
+    fabric = join_fabric(device, "float32", find_launch(), seconds=60)
+    ranks = Ranks.of(fabric, seconds=60)
     found = everything(fabric, ranks)
     sharding.LEAST, sharding.MOST = 10, 40  # so that the small network has groups
-    shards = join_fabric(device, "float32", find_launch(), seconds=20, sharded=True)
+    shards = join_fabric(device, "float32", find_launch(), seconds=60, sharded=True)
     in_shards = everything(shards, ranks, sharded=True, folder=folder)
     found |= {f"in shards: {name}": value for name, value in in_shards.items()}
     found["told"] = np.array(ranks.tell(["é", 3] if ranks.first else None) == ["é", 3])
