@@ -22,7 +22,7 @@ pytestmark = [
 
 def test_two_gpus_step_and_measure_as_one_process_does(tmp_path: Path) -> None:
     """In float64, so that the processor's figures hold: DDP and shards, synced and frozen, in pieces."""
-    ranks_work.start("compare_on_gpus", tmp_path, 2)
+    ranks_work.start(ranks_work.compare_on_gpus, tmp_path, 2)
     ranks_work.assert_same(tmp_path, 2, ranks_work.alone())
 
 
