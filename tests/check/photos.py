@@ -20,7 +20,10 @@ from pixelwise.check.resemblance import Thumbnails
 from pixelwise.check.survey import Survey
 from pixelwise.config import DataConfig
 from pixelwise.data import Reader, Split, open_dataset
+from pixelwise.data.crew import Crew
 from pixelwise.errors import DataError
+
+_LARGE = 300
 
 Picture = npt.NDArray[np.uint8]
 
@@ -101,9 +104,24 @@ def survey_of(root: Path, config: DataConfig, *, val: Collection[str] | None = N
         split = Split(train, tuple(index for index, taken in enumerate(chosen) if taken), "by hand")
         dataset = replace(dataset, split=split)
     survey = Survey(dataset, Path(tempfile.gettempdir()))
-    for index in range(len(survey)):
-        survey.add(index, _facts(dataset.reader, index))
+    for index, facts in enumerate(_all_facts(root, config, dataset.reader)):
+        survey.add(index, facts)
     return survey
+
+
+_known: dict[object, list[Facts]] = {}
+"""What was seen of the large sets, which are only read."""
+
+
+def _all_facts(root: Path, config: DataConfig, reader: Reader) -> list[Facts]:
+    """Of every sample in order; the splits of one set differ, and what is seen does not."""
+    key = root, config.map
+    if len(reader) < _LARGE:
+        return [_facts(reader, index) for index in range(len(reader))]
+    if key not in _known:
+        with Crew(reader, workers=2, items=len(reader)) as crew:
+            _known[key] = list(crew.in_order(_facts, range(len(reader))))
+    return _known[key]
 
 
 def _facts(reader: Reader, index: int) -> Facts:

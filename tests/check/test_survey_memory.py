@@ -68,4 +68,4 @@ def test_of_many_faults_the_first_are_kept_and_all_are_counted(tmp_path: Path) -
     assert [item.index for item in survey.faults] == list(range(MOST_EXAMPLES))
     assert not any(item.fault.seen for item in survey.faults)
     assert list(survey.faulty["values"]) == list(range(500))
-    assert survey.seen[7] == 502
+    assert survey.seen[7] == 501  # one of each other, two of the seventh

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import planted
+from pixelwise.check import run as run_module
 from pixelwise.check.asked import Asked
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.check.together import together
@@ -24,6 +25,11 @@ FAULTS = (
     planted.lens_cap,
     planted.lonely_picture,
 )
+
+
+@pytest.fixture(autouse=True)
+def looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "look", planted.look_once)
 
 
 def test_a_second_check_with_all_flags_is_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

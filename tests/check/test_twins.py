@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -54,20 +55,20 @@ def all_pairs(likenesses: list[Likeness]) -> set[tuple[int, int]]:
     """The slow way: every pair of different pictures is compared in every way."""
     thumbnails = thumbnails_of(likenesses)
     common = in_common(thumbnails)
-    found = set()
-    for a in range(len(likenesses)):
-        for b in range(a + 1, len(likenesses)):
-            one, other = thumbnails[a : a + 1], thumbnails[b : b + 1]
-            if likenesses[a].digest == likenesses[b].digest or not is_comparable(thumbnails[[a, b]]).all():
-                continue
-            best = max(
-                float(compare(one, other, mirrored=mirrored)[0])
-                for compare in (resemblance, resemblance_cropped)
-                for mirrored in (False, True)
-            )
-            if (best - common) / (1 - common) >= ALIKE:
-                found.add((a, b))
-    return found
+    enough = is_comparable(thumbnails)
+    pairs = [
+        (a, b)
+        for a, b in combinations(range(len(likenesses)), 2)
+        if enough[a] and enough[b] and likenesses[a].digest != likenesses[b].digest
+    ]
+    one, other = (thumbnails[[pair[side] for pair in pairs]] for side in (0, 1))
+    ways = [
+        compare(one, other, mirrored=mirrored)
+        for compare in (resemblance, resemblance_cropped)
+        for mirrored in (False, True)
+    ]
+    alike = (np.max(ways, axis=0) - common) / (1 - common) >= ALIKE
+    return {pair for pair, chosen in zip(pairs, alike, strict=True) if chosen}
 
 
 @pytest.fixture(scope="module")

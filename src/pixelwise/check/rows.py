@@ -50,7 +50,7 @@ class DiskRows:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Not buffered, since a buffer would be thrown away at every jump.
-            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  closed with the rows
+            self._file = tempfile.TemporaryFile("w+b", 0, dir=folder)  # noqa: SIM115  closed with the rows
             weakref.finalize(self, self._file.close)
             self._file.truncate(count * self._size)
         except OSError as error:

@@ -13,7 +13,7 @@ from pixelwise.config import DataConfig
 
 @dataclass(frozen=True, kw_only=True)
 class UncachedData(DataConfig):
-    """A `DataConfig` without the flags of the cache, for as many workers as there are cores."""
+    """How a folder of labelled pictures is read; each is looked at once, and none is kept."""
 
     cache: Suppress[bool] = False
     cache_dir: Suppress[Path | None] = None
