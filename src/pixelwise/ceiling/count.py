@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -170,7 +170,9 @@ class _Stopped(Exception):
 
 
 @contextlib.contextmanager
-def _stopping(save: Callable[[], None], stop: Callable[[], bool], counted: State, of: int) -> Iterator[None]:
+def _stopping(
+    save: Callable[[], None], stop: Callable[[], bool], counted: State, of: int
+) -> Generator[None, None, None]:
     """Saves when the count is stopped, and says so.
 
     A signal to the whole group of processes, as a service manager sends it, ends the workers too: then their

@@ -41,7 +41,7 @@ _ROWS = 1024
 _COLUMNS = 4  # frequencies whose median is taken at a time
 _FIRSTS, _MOST_FILES = 4096, 256
 _WAYS = ((False, 0.0), (False, _CROP), (True, 0.0), (True, _CROP))  # mirrored, cropped
-_FOUND = np.dtype(
+_FOUND: np.dtype[Any] = np.dtype(
     [("first", np.int32), ("second", np.int32), ("way", np.int8), ("turn", np.int8), ("rank", np.float32)]
 )
 
@@ -195,7 +195,7 @@ def _usual(plain: DiskRows) -> tuple[Floats, Floats]:
         parts = [plain[places][:, chosen] for places in blocks(len(plain), _ROWS)]
         columns = np.concatenate(parts)
         middle[chosen] = np.median(columns, axis=0)
-        spread[chosen] = columns.std(axis=0, dtype=np.float64) + 1e-6
+        spread[chosen] = (columns.std(axis=0, dtype=np.float64) + 1e-6).astype(np.float32)
     return middle, spread
 
 

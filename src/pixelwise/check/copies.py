@@ -131,7 +131,8 @@ class Nearest:
         weight = np.zeros_like(alike) if self._earliest else alike
         order = np.lexsort((other, -weight, key))
         order = order[np.append(True, np.diff(key[order]) != 0)[: len(order)]]
-        key, other, alike, mirrored, weight = (a[order] for a in (key, other, alike, mirrored, weight))
+        key, other, alike = key[order], other[order], alike[order]
+        mirrored, weight = mirrored[order], weight[order]
         before, known = self.other[key], self.resemblance[key]
         even = weight == (0 if self._earliest else known)
         better = (before < 0) | (even & (other < before)) | (~even & (weight > known))

@@ -67,7 +67,8 @@ def find_films(names: Sequence[str], thumbnails: Rows, usable: npt.NDArray[np.bo
 def _numbered(names: Sequence[str], usable: npt.NDArray[np.bool_]) -> Iterator[tuple[str, Indices, Indices]]:
     """Group, numbers and indices of its samples; apart by their folders where a number comes twice."""
     for members, numbers in _groups(names, usable, lambda name: group_of(name)[0]):
-        group = group_of(names[int(members[0])])[0]
+        first = int(members[0])
+        group = group_of(names[first])[0]
         if _differ(numbers):
             yield group, numbers, members
             continue
@@ -87,7 +88,7 @@ def _groups(
     By the first of them. A key is kept as 64 bits, as every picture may have one of its own.
     """
     places, numbers, keys = array("q"), array("q"), array("Q")
-    for index in np.flatnonzero(usable).tolist():
+    for index in map(int, np.flatnonzero(usable)):
         number = group_of(names[index])[1]
         if number is not None:
             places.append(index)

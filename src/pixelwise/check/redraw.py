@@ -56,5 +56,8 @@ def _drawn(survey: Survey, asked: Asked, seed: int) -> Split | None:
 
 
 def _has_all(present: _Bits, wanted: _Bits, split: Split) -> bool:
-    sides = (np.bitwise_or.reduce(present[list(side)], axis=0) for side in (split.train, split.val))
-    return all(bool((side & wanted == wanted).all()) for side in sides)
+    for side in (split.train, split.val):
+        there: _Bits = np.bitwise_or.reduce(present[list(side)], axis=0)  # pyright: ignore[reportUnknownMemberType]
+        if not bool((there & wanted == wanted).all()):
+            return False
+    return True

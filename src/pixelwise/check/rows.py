@@ -62,7 +62,7 @@ class DiskRows:
     def __getitem__(self, places: Indices) -> Array:
         """A copy of the rows at the places, in any order; neighbours are read at once."""
         found = np.empty((len(places), *self._shape), self._dtype)
-        view = memoryview(found.reshape(-1).view(np.uint8)) if found.size else memoryview(b"")
+        view = _bytes_of(found)
         ends = np.append(np.flatnonzero(np.diff(places) != 1) + 1, len(places))
         start = 0
         for end in ends.tolist() if len(places) else ():
@@ -89,7 +89,7 @@ class DiskRows:
         self._count += len(rows)
 
     def _write(self, place: int, rows: Array) -> None:
-        left = memoryview(np.ascontiguousarray(rows, self._dtype).reshape(-1).view(np.uint8))
+        left = _bytes_of(np.ascontiguousarray(rows, self._dtype))
         try:
             self._file.seek(place * self._size)
             while left:
@@ -122,6 +122,12 @@ class ChosenRows:
 
     def __getitem__(self, places: Indices) -> Array:
         return self._rows[self._places[places]]
+
+
+def _bytes_of(array: Array) -> memoryview:
+    """The bytes of an array in one piece, to be read and written."""
+    flat: npt.NDArray[np.uint8] = np.ravel(array).view(np.uint8)
+    return memoryview(flat.data)
 
 
 def blocks(count: int, size: int) -> Iterator[Indices]:

@@ -117,7 +117,9 @@ def _disagreements(survey: Survey, others: Mapping[int, int]) -> tuple[dict[int,
         one, two = sorted((int(survey.masks[index]), int(survey.masks[other])))
         pairs.setdefault((one, two), []).append(index)
     apart: dict[int, float] = {}
-    for members in spread(list(pairs.values()), _READ_AGAIN):
+    every = list(pairs.values())
+    for place in spread(range(len(every)), _READ_AGAIN):
+        members = every[place]
         share = disagreement(survey.dataset.reader, members[0], others[members[0]])
         apart |= dict.fromkeys(members, share)
     return apart, len(pairs)

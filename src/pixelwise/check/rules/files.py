@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pixelwise.check.asked import Asked, examples
 from pixelwise.check.commands import mending_command
@@ -10,6 +12,8 @@ from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.survey import Survey
 from pixelwise.check.words import times
 from pixelwise.data.mendable import FIT_MASKS, SKIP_BROKEN, SKIP_UNPAIRED
+
+_NOTHING: Mapping[str, Any] = {}
 
 LONELY_LABELS = "missing_pictures"
 
@@ -20,7 +24,7 @@ def broken_files(survey: Survey, asked: Asked) -> list[Finding]:
     if not count:
         return []
     skipped = asked.given.skip_broken
-    changes = {} if skipped else SKIP_BROKEN
+    changes: Mapping[str, Any] = _NOTHING if skipped else SKIP_BROKEN
     return [
         Finding(
             kind="unreadable",
@@ -58,7 +62,7 @@ def other_sizes(survey: Survey, asked: Asked) -> list[Finding]:
             "sizes",
             "a mask of another size and shape",
             "Such a mask was made for another picture, or one of the two was cropped. Pair the right files.",
-            {},
+            _NOTHING,
         ),
     ):
         count = len(survey.faulty[kind])

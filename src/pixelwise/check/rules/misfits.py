@@ -111,7 +111,7 @@ class _Table:
         columns, ways = np.zeros((5, len(known))), np.zeros(len(known), np.int8)
         for places in blocks(len(known), _ROWS):
             rows = fits[known[places]]
-            columns[:3, places] = rows[:, [here, border, moved]].T
+            columns[:3, places] = np.transpose(rows[:, [here, border, moved]])
             columns[3, places] = np.hypot(rows[:, down], rows[:, right])
             columns[4, places] = rows[:, turned].max(1)
             ways[places] = rows[:, turned].argmax(1)
