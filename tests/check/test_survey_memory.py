@@ -47,9 +47,10 @@ def sound(index: int) -> Facts:
 
 def test_it_does_not_grow_by_what_pictures_look_like(tmp_path: Path) -> None:
     count = 2000
+    looked_at = dataset(count)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    survey = Survey(dataset(count), tmp_path)
+    survey = Survey(looked_at, tmp_path)
     for index in range(count):
         survey.add(index, sound(index))
     grown = tracemalloc.get_traced_memory()[0] - before
