@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,6 +53,7 @@ def grown(count: int, folder: Path) -> tuple[int, Survey]:
     survey = Survey(looked_at, folder)
     for index in range(count):
         survey.add(index, sound(index))
+    gc.collect()
     taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     return taken, survey
