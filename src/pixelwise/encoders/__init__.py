@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pixelwise.encoders.mobilenet_v1 import MobileNetV1
 from pixelwise.encoders.mobilenet_v2 import MobileNetV2
+from pixelwise.encoders.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
 from pixelwise.encoders.resnet import resnet18, resnet34
 from pixelwise.encoders.vgg16 import VGG16
 from pixelwise.errors import ConfigError
@@ -49,6 +50,8 @@ def vgg16_bn(*, in_channels: int = 3, activation: Activation = "relu") -> nn.Mod
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "mobilenet_v1": MobileNetV1,
     "mobilenet_v2": MobileNetV2,
+    "mobilenet_v3_large": mobilenet_v3_large,
+    "mobilenet_v3_small": mobilenet_v3_small,
     "resnet18": resnet18,
     "resnet34": resnet34,
     "vgg16": vgg16,
