@@ -20,9 +20,8 @@ from torch import nn
 from pixelwise.nn.activation import ACTIVATIONS, make_activation
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
-COLOURS = dict(
-    zip(ACTIVATIONS, ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#e69f00"), strict=True)
-)
+PALETTE = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#e69f00")
+COLOURS = dict(zip(ACTIVATIONS, PALETTE, strict=True))
 WIDTH, PICTURES, SEEDS = 128, 256, 10
 DEPTHS = (2, 4, 8, 12, 16, 24, 32)
 
