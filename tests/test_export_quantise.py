@@ -167,6 +167,7 @@ def test_more_layers_are_left_until_it_holds() -> None:
     assert (never.kept, never.harm) == (("v0", "v1"), 1.0)
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(("to", "name"), [("onnx", "pets.onnx"), ("openvino", "pets.xml")])
 def test_a_trained_network_holds_in_8_bits(
     real_data: Path, tmp_path: Path, capsys, to: str, name: str

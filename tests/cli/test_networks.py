@@ -15,6 +15,8 @@ import pixelwise as pw
 from pixelwise.cli import main
 from pixelwise.models import MODELS, build_model
 
+pytestmark = pytest.mark.usefixtures("quick_curves")
+
 REAL = Path(__file__).resolve().parents[3] / "shared" / "weights" / "mobilenet_v2-b0353104.pth"
 
 CASES = {
