@@ -46,8 +46,7 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
         "lraspp",
         {"encoder": "mobilenet_v3_small", "output_stride": 32, "tap": "last", "upsampling": "nearest"},
     ),
-    "pidnet-s": ("pidnet-s", {}),
-    "pidnet-s-plain": ("pidnet-s", {"width": 16, "auxiliary": False}),
+    "pidnet-s": ("pidnet-s", {"width": 16}),
     "deeplabv3plus-16": ("deeplabv3plus", {"output_stride": 16, "encoder_arguments": {"alpha": 0.5}}),
 }
 """Every network, at its published size where that is quick, and its choices where they change the graph."""
