@@ -67,7 +67,7 @@ def test_qdq_models_are_near_at_any_size(case: str) -> None:
 
 
 def test_openvino_models_with_gates_are_near() -> None:
-    """Hard swish and products of maps are rounded too; trained, it changes 0.6% of the pixels, drawn far more."""
+    """Hard swish and products are rounded too; trained, that changes 0.6% of the pixels, drawn far more."""
     pytest.importorskip("nncf")
     content = to_onnx(graph_of("lraspp-small")).SerializeToString()
     images = np.random.default_rng(5).integers(0, 256, (2, 61, 83, 3), np.uint8)
