@@ -30,6 +30,9 @@ CASES = {
     "deeplabv3plus": ["output_stride=16", "encoder.alpha=0.35"],
     "lraspp": ["encoder=mobilenet_v3_small", "encoder.alpha=0.5"],
     "pidnet-s": ["width=8"],
+    "segformer-b0": ["encoder.alpha=0.5"],
+    "segformer-b1": ["encoder.alpha=0.25"],
+    "segformer-b2": ["encoder.alpha=0.125"],
 }
 
 
@@ -58,7 +61,7 @@ def test_a_network_trains_and_its_file_is_all_it_takes(
     np.testing.assert_allclose(seg.probabilities.sum(axis=0), 1, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["fcn-8s", "deeplabv3plus", "pidnet-s"])
+@pytest.mark.parametrize("name", ["fcn-8s", "deeplabv3plus", "segformer-b0", "pidnet-s"])
 def test_neither_dropout_nor_heads_for_training_spoil_a_resume(
     name: str, shared_data_folder: Path, tmp_path: Path
 ) -> None:
@@ -165,7 +168,7 @@ def test_a_wrong_argument_is_told_before_any_picture_is_read(
     for name, argument, said in (
         ("unet", "depth=3", "unet has no argument depth; it has padding, upsampling, "),
         ("unet", "padding", "an argument of the network is NAME=VALUE, got 'padding'"),
-        ("fcn-8s", "encoder=resnet", "there is no encoder 'resnet'; there are mobilenet_v1, "),
+        ("fcn-8s", "encoder=resnet", "there is no encoder 'resnet'; there are mit_b0, "),
     ):
         assert train(shared_data_folder, tmp_path, name, [argument]) == 2
         error = capsys.readouterr().err

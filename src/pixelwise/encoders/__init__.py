@@ -1,4 +1,4 @@
-"""Encoders by name: what turns a picture into features at strides 2, 4, 8, 16 and 32.
+"""Encoders by name: what turns a picture into features at strides 2, 4, 8, 16 and 32, or from 4 on.
 
 Every encoder is an `nn.Module`: a normalised `(N, C, H, W)` in, a list of maps out, with `.channels` and
 `.strides` beside it. The input's sides must be multiples of its largest stride; networks pad. Knows no
@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
 
+from pixelwise.encoders.mix_transformer import mit_b0, mit_b1, mit_b2
 from pixelwise.encoders.mobilenet_v1 import MobileNetV1
 from pixelwise.encoders.mobilenet_v2 import MobileNetV2
 from pixelwise.encoders.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
@@ -48,6 +49,9 @@ def vgg16_bn(*, in_channels: int = 3, activation: Activation = "relu") -> nn.Mod
 
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "mit_b0": mit_b0,
+    "mit_b1": mit_b1,
+    "mit_b2": mit_b2,
     "mobilenet_v1": MobileNetV1,
     "mobilenet_v2": MobileNetV2,
     "mobilenet_v3_large": mobilenet_v3_large,

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from pixelwise.encoders import mobilenet_v2, mobilenet_v3, pidnet, resnet
+from pixelwise.encoders.mix_transformer_names import encoder_tensors, reference_tensors
 from pixelwise.encoders.vgg16 import torchvision_names
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.fetch import Wanted, fetch
@@ -109,8 +110,9 @@ def read_pretrained(
 
     Args:
         encoder: A key of `ENCODERS`.
-        source: `imagenet`, or a file: torchvision's `.pth` (or the same tensors as `.safetensors`), or a
-            pixelwise model file whose network has this encoder.
+        source: `imagenet`, or a file: torchvision's `.pth` (or the same tensors as `.safetensors`), for a
+            Mix Transformer its published code's or `transformers`', or a pixelwise model file whose network
+            has this encoder.
         whole: The network's names of the tensors in its authors' files, which hold more than the encoder.
         cache: Folder for fetched files; the user's cache folder where not given.
         progress: Told of bytes that come.
@@ -125,7 +127,7 @@ def read_pretrained(
         path = Path(source).expanduser()
         if not path.is_file():
             raise ConfigError(f"{source}: no such weights; give {IMAGENET}, or a .pth or .safetensors file")
-    tensors, header = _read_tensors(path)
+    tensors, header = read_tensors(path)
     if header is not None:
         return _from_model_file(encoder, path, tensors, header)
     return _from_published(encoder, path, tensors, whole)
@@ -246,8 +248,8 @@ def adapt_first_layer(weight: Tensor, in_channels: int) -> Tensor:
     return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
-    """All tensors of a file, and the header text of a pixelwise model file."""
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
+    """All tensors of a file, and the header text of a pixelwise model file; errors as `read_pretrained`."""
     if path.stat().st_size > _MAX_BYTES:
         raise ConfigError(f"{path}: {path.stat().st_size:,} bytes are more than any encoder's weights")
     if path.suffix != ".safetensors":
@@ -288,10 +290,11 @@ def _from_published(
         parts, rest = _parted(found)
         if parts:
             return Pretrained(str(path), parts, sha256_of(path), IMAGENET, rest=rest)
+    if encoder in _MIX_TRANSFORMERS:
+        return _from_segformer(encoder, path, tensors)
     if encoder not in _RENAME:
-        raise ConfigError(
-            f"{path}: no foreign weights can be read for {encoder}; for {', '.join(_RENAME)} they can"
-        )
+        able = ", ".join((*_RENAME, *_MIX_TRANSFORMERS))
+        raise ConfigError(f"{path}: no foreign weights can be read for {encoder}; for {able} they can")
     renamed = _renamed(tensors, _RENAME[encoder])
     if not renamed:
         raise ConfigError(
@@ -312,6 +315,18 @@ def _parted(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str,
         name.removeprefix(_ENCODER): tensor for name, tensor in tensors.items() if name.startswith(_ENCODER)
     }
     return parts, {name: tensor for name, tensor in tensors.items() if not name.startswith(_ENCODER)}
+
+
+def _from_segformer(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> Pretrained:
+    """The encoder of a SegFormer, or a Mix Transformer by itself; its pictures are standardised."""
+    reference = reference_tensors(tensors)
+    if reference is None:
+        raise ConfigError(
+            f"{path}: no tensor has a name of a Mix Transformer, so it is not {encoder}'s; it holds "
+            f"{', '.join(list(tensors)[:3])} …"
+        )
+    own = encoder_tensors(reference)
+    return Pretrained(str(path), own, sha256_of(path), IMAGENET, {"eps": reference.eps})
 
 
 def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], header: str) -> Pretrained:
@@ -353,6 +368,8 @@ def _lenient(rename: Rename) -> Rename:
 
     return careful
 
+
+_MIX_TRANSFORMERS = ("mit_b0", "mit_b1", "mit_b2")
 
 _RENAME: dict[str, Rename] = {
     "mobilenet_v2": _lenient(mobilenet_v2.torchvision_name),

@@ -16,6 +16,7 @@ from pixelwise.errors import BackendError
 from pixelwise.graph import ops
 from pixelwise.graph.calls import Call, as_array, is_known, one_number, pair, per_channel
 from pixelwise.graph.ops import Op
+from pixelwise.graph.token_rules import TOKEN_RULES
 
 Rule = Callable[[Call], tuple[Op, Sequence[Tensor]]]
 
@@ -295,11 +296,12 @@ RULES: dict[str, Rule] = {
     "adaptive_avg_pool2d": _adaptive_mean,
     "expand": _expand,
     "__getitem__": _getitem,
+    **TOKEN_RULES,
 }
 
 
 def changes_nothing(key: str, call: Call) -> bool:
     """Whether a call gives what it got: a dropout in evaluation, a float of what is float32."""
-    if key == "dropout":
+    if key in ("dropout", "dropout2d"):
         return not call.bound("input", "p", "training", p=0.5, training=True)[2]
     return key == "float" and call.result.dtype == call.args[0].dtype

@@ -25,6 +25,7 @@ from pixelwise.models.fcn import FCN
 from pixelwise.models.lraspp import LRASPP
 from pixelwise.models.mobilenet_segnet import MobileNetSegNet
 from pixelwise.models.pidnet import PIDNet
+from pixelwise.models.segformer import SegFormer
 from pixelwise.models.segnet import SegNet
 from pixelwise.models.unet import UNet
 from pixelwise.models.unet_xception import UNetXception
@@ -53,6 +54,7 @@ class ModelInfo:
 
 
 _LONG = "Long 2015, Fully Convolutional Networks"
+_XIE = "Xie 2021, SegFormer"
 
 MODELS: dict[str, ModelInfo] = {
     "unet-xception": ModelInfo(UNetXception, "Chollet 2020, keras.io Oxford Pets tutorial"),
@@ -65,6 +67,9 @@ MODELS: dict[str, ModelInfo] = {
     "fcn-8s": ModelInfo(FCN, _LONG, {"stride": 8}),
     "unet": ModelInfo(UNet, "Ronneberger 2015, U-Net"),
     "deeplabv3plus": ModelInfo(DeepLabV3Plus, "Chen 2018, DeepLabv3+"),
+    "segformer-b0": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b0", "channels": 256}),
+    "segformer-b1": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b1", "channels": 256}),
+    "segformer-b2": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b2", "channels": 768}),
     "lraspp": ModelInfo(LRASPP, "Howard 2019, Searching for MobileNetV3", published=lraspp.torchvision_name),
     "pidnet-s": ModelInfo(PIDNet, "Xu 2023, PIDNet", encoder="pidnet", published=pidnet.published_name),
 }
@@ -157,8 +162,9 @@ def _find(name: str) -> ModelInfo:
 def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str, Any]:
     """All arguments of a network and of its encoder, checked."""
     own = complete(info.build, given, owner=name, without=("num_classes", *info.fixed))
-    if own.get("encoder") is not None:
-        of_encoder = complete_encoder_arguments(own["encoder"], own["encoder_arguments"])
+    encoder = info.fixed.get("encoder", own.get("encoder"))
+    if encoder is not None:
+        of_encoder = complete_encoder_arguments(encoder, own["encoder_arguments"])
         # What the network decides for its encoder is its own argument, and the encoder's number of input
         # channels is the network contract's three.
         for decided in ("in_channels", *(key for key in of_encoder if key in own and key != "activation")):
@@ -170,7 +176,7 @@ def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str,
 
 
 def _encoder_name(name: str, info: ModelInfo, own: Mapping[str, Any]) -> str:
-    encoder = own.get("encoder", info.encoder)
+    encoder = info.fixed.get("encoder", own.get("encoder", info.encoder))
     if encoder is None:
         raise ConfigError(
             f"{name} has no encoder that weights are known for"
