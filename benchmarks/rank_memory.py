@@ -79,10 +79,11 @@ def one_rank(model: str, strategy: str) -> dict[str, Any]:
     from pixelwise.training.engine import join_fabric, set_up
     from pixelwise.training.launch import find_launch
     from pixelwise.training.machine import resident_peak
+    from pixelwise.training.objective import Objective
     from pixelwise.training.optim import build_optimizer
     from pixelwise.training.ranks import Ranks
     from pixelwise.training.shards import local
-    from pixelwise.training.step import Objective, Stepper
+    from pixelwise.training.step import Stepper
     from pixelwise.training.synced_norm import synchronise
 
     sharded = strategy == "fsdp"

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from pixelwise import plain
 from pixelwise.config import TrainConfig
 from pixelwise.data.loader import Batch
-from pixelwise.losses import build_loss
+from pixelwise.losses import build_extra_loss, build_loss
 from pixelwise.nn.conv import ARITHMETICS, BatchNorm
+from pixelwise.nn.outputs import AUXILIARY, BOUNDARY, LOGITS
 from pixelwise.training import TrainingInterrupted, loop, sharding, train
 from pixelwise.training.average import WeightAverage
 from pixelwise.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
@@ -31,10 +32,11 @@ from pixelwise.training.events import Silent
 from pixelwise.training.job import Job
 from pixelwise.training.launch import OURS, Launch, find_launch
 from pixelwise.training.launcher import environment_of, meeting_place
+from pixelwise.training.objective import Objective
 from pixelwise.training.ranks import ALONE, Ranks, lost
 from pixelwise.training.rmsprop import KerasRMSprop
 from pixelwise.training.shards import gathered
-from pixelwise.training.step import Objective, Stepper, Update
+from pixelwise.training.step import Stepper, Update
 from pixelwise.training.synced_norm import synchronise
 from pixelwise.training.validate import validate
 
@@ -51,6 +53,8 @@ CASES: dict[str, tuple[int, int | None, bool]] = {
     "frozen, in pieces": (7, 1, True),
     "fewer than ranks": (3, None, False),
     "one picture": (1, None, False),
+    "heads": (7, 2, True),
+    "heads, one picture": (1, None, False),
 }
 
 
@@ -60,6 +64,8 @@ OPTIMIZERS: dict[str, Callable[[nn.Module], torch.optim.Optimizer]] = {
     "frozen, in pieces": lambda network: KerasRMSprop(network.parameters(), lr=0.01, weight_decay=0.1),
     "fewer than ranks": lambda network: torch.optim.AdamW(network.parameters(), lr=0.01, foreach=True),
     "one picture": lambda network: torch.optim.SGD(network.parameters(), lr=0.5),
+    "heads": lambda network: torch.optim.SGD(network.parameters(), lr=0.5),
+    "heads, one picture": lambda network: torch.optim.SGD(network.parameters(), lr=0.5),
 }
 
 
@@ -81,6 +87,19 @@ class Small(nn.Module):
         return self.last(y + torch.tanh(self.pooled_norm(self.pooled(y.mean((2, 3), keepdim=True)))))
 
 
+class Headed(Small):
+    """With heads that only training has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        heads = {AUXILIARY: 3, BOUNDARY: 1}
+        self.auxiliary = nn.ModuleDict({name: nn.Conv2d(4, k, 1) for name, k in heads.items()}).double()
+
+    def forward_auxiliary(self, x: Tensor) -> dict[str, Tensor]:
+        y = torch.tanh(self.first(x.double() / 255))
+        return {LOGITS: self(x), **{name: head(y) for name, head in self.auxiliary.items()}}
+
+
 def pictures(count: int) -> tuple[Tensor, Tensor]:
     """Pictures that differ in colour, with ever fewer counted pixels; one has none at all."""
     generator = torch.Generator().manual_seed(count)
@@ -92,7 +111,10 @@ def pictures(count: int) -> tuple[Tensor, Tensor]:
     return images, masks
 
 
-def _objective(device: torch.device) -> Objective:
+def _objective(device: torch.device, *, headed: bool = False) -> Objective:
+    if headed:
+        extra = build_extra_loss("20*edge", class_weights=None)
+        return Objective(build_loss("ce", class_weights=None), None, 0.4, extra)
     weights = WEIGHTS.to(device)
     return Objective(build_loss("ce", class_weights=weights), weights, 0.0)
 
@@ -105,7 +127,8 @@ def step(
     With a folder it is what comes back from a checkpoint there.
     """
     count, micro_batch, frozen = CASES[case]
-    network = Small().to(fabric.device)
+    headed = case.startswith("heads")
+    network = (Headed() if headed else Small()).to(fabric.device)
     norms = (network.norm, network.pooled_norm) if frozen else ()
     average = WeightAverage(network, 0.5)
     synchronise(network, norms, ranks)
@@ -119,7 +142,7 @@ def step(
         fabric=fabric,
         engine=engine,
         optimizer=fabric.setup_optimizers(optimizer),  # pyright: ignore[reportArgumentType]
-        objective=_objective(fabric.device),
+        objective=_objective(fabric.device, headed=headed),
         micro_batch=micro_batch,
         clip_norm=0.4,
         ranks=ranks,

@@ -20,10 +20,13 @@ from torch.utils.hooks import RemovableHandle
 from pixelwise.errors import BackendError
 from pixelwise.graph.calls import Call
 from pixelwise.graph.graph import Graph, Node
-from pixelwise.graph.ops import Op, UnpoolCorner, UnpoolPlaces
+from pixelwise.graph.ops import Fit, Op, UnpoolCorner, UnpoolPlaces
 from pixelwise.graph.rules import RULES, changes_nothing
 from pixelwise.nn import resample
 from pixelwise.nn.frame import Frame
+
+_STRIDE = 32
+"""Of the deepest maps of most networks, where the frame does not say."""
 
 
 def capture(network: nn.Module) -> Graph:
@@ -37,7 +40,9 @@ def capture(network: nn.Module) -> Graph:
         BackendError: It does what a graph has no operation for, or other things for pictures of other sizes.
     """
     frame = cast("Frame", network.frame)
-    sides = [frame.side(1 + count * frame.multiple) for count in (1, 2, 4)]
+    # Large enough that the deepest maps have more than one pixel and are told from each other.
+    step = max(frame.multiple, _STRIDE)
+    sides = [frame.side(1 + count * step) for count in (1, 2, 4)]
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
@@ -102,6 +107,7 @@ def _layers(network: nn.Module, recorder: _Recorder) -> Generator[None, None, No
 _WHOLE: dict[type[nn.Module], Callable[[Any], Op]] = {
     resample.UnpoolCorner: lambda module: UnpoolCorner(module.factor),
     resample.UnpoolIndices: lambda module: UnpoolPlaces(),
+    resample.Fit: lambda module: Fit(),
 }
 """Modules whose steps would depend on the size, while they themselves do not."""
 

@@ -94,8 +94,28 @@ class Tanh:
 
 
 @dataclass(frozen=True)
+class HardSigmoid:
+    """`x / 6 + 1 / 2`, cut off at 0 and 1."""
+
+
+@dataclass(frozen=True)
+class HardSwish:
+    """`x` times its hard sigmoid."""
+
+
+@dataclass(frozen=True)
 class Add:
     """The sum of two maps of one size."""
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """The product of two maps of one size, or of one with fewer: one channel, or one row and one column."""
+
+
+@dataclass(frozen=True)
+class ChannelSum:
+    """The sum over each pixel's channels: `(N, 1, H, W)`."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,21 @@ class MaxPool:
     padding: int = 0
     ceil: bool = False
     places: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanPool:
+    """The mean of each window, the zeros of a padding counted.
+
+    Attributes:
+        kernel: Height and width of the window.
+        stride: Step in both directions.
+        padding: Rows and columns of zeros around the map, on every side.
+    """
+
+    kernel: int
+    stride: int
+    padding: int = 0
 
 
 @dataclass(frozen=True)
@@ -172,6 +207,11 @@ class Mean:
 @dataclass(frozen=True)
 class Spread:
     """A `(N, C, 1, 1)` map, repeated to the height and width of a second one."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A map at the height and width of a second one, bilinear between pixels taken as areas."""
 
 
 @dataclass(frozen=True)
@@ -227,9 +267,14 @@ Op = (
     | Leaky
     | Sigmoid
     | Tanh
+    | HardSigmoid
+    | HardSwish
     | Add
+    | Multiply
+    | ChannelSum
     | Concat
     | MaxPool
+    | MeanPool
     | Enlarge
     | Pad
     | Trim
@@ -237,6 +282,7 @@ Op = (
     | Shuffle
     | Mean
     | Spread
+    | Fit
     | UnpoolCorner
     | UnpoolPlaces
     | Gelu
