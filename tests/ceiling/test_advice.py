@@ -30,7 +30,7 @@ COARSE = at(Grid(stride=8), 25, level(0.97, 0.41, 0.55))
 def test_the_coarsest_that_is_enough(order: tuple[GridCeiling, ...]) -> None:
     assert recommend(order, NAMES[:3]) == (
         "stride 4 keeps 92.0% mIoU; at stride 8 pole (41% at best) and sign (55% at best) are lost: choose a "
-        "network that answers at stride 4 or finer (deeplabv3plus, mobilenet-segnet, unet-xception, …), or a "
+        "network that answers at stride 4 or finer (deeplabv3plus, fpn, upernet, …), or a "
         "larger input"
     )
 
@@ -49,7 +49,7 @@ def test_many_lost_classes_are_counted() -> None:
     fine = at(Grid(stride=8), 16, level(*[0.95] * 5))
     said = recommend((fine, coarse), NAMES)
     assert "pole (10% at best), sign (20% at best), rider (30% at best) and 2 more are lost" in said
-    assert "(fcn-8s, deeplabv3plus, mobilenet-segnet, …)" in said
+    assert "(fcn-8s, deeplabv3plus, fpn, …)" in said
 
 
 def test_nothing_lost_but_too_little_kept() -> None:

@@ -25,6 +25,8 @@ CASES = {
     "fcn-16s": ["head=light", "encoder=mobilenet_v1", "encoder.alpha=0.25"],
     "fcn-8s": ["head=light", "encoder=mobilenet_v2", "encoder.alpha=0.5"],
     "unet": ["width=8", "padding=valid"],
+    "fpn": ["width=32", "head_width=32", "encoder.alpha=0.25"],
+    "upernet": ["width=16", "encoder.alpha=0.25"],
     "deeplabv3plus": ["output_stride=16", "encoder.alpha=0.35"],
 }
 

@@ -87,7 +87,9 @@ class _Own(nn.Module):
     ("function", "sentence"),
     [
         (torch.fft.fft2, "calls fft_fft2, which a graph has no operation for"),
-        (lambda x: x * x.sigmoid(), "a product of two maps"),
+        (lambda x: x * x[:, :, :1, :], "a product of .* has no operation"),
+        (lambda x: x.mean((1, 2), keepdim=True), "a mean over the axes .1, 2"),
+        (lambda x: x.mean((2, 3)), "a mean over the axes .2, 3"),
         (lambda x: x - x.sigmoid(), "a difference of two maps"),
         (lambda x: nn.functional.pad(x, (1, 1, 1, 1), mode="reflect"), "padding by reflect"),
         (lambda x: nn.functional.interpolate(x, scale_factor=1.5), "by a factor of 1.5"),

@@ -21,6 +21,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from pixelwise.encoders import mobilenet_v2, resnet
+from pixelwise.encoders.timm_encoder import PREFIX, timm_convention
+from pixelwise.encoders.timm_weights import fetch_timm, own_tensors
 from pixelwise.encoders.vgg16 import torchvision_names
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.fetch import Wanted, fetch
@@ -95,9 +97,9 @@ def read_pretrained(
     """Reads weights for an encoder, and fetches them first where they are published ones.
 
     Args:
-        encoder: A key of `ENCODERS`.
-        source: `imagenet`, or a file: torchvision's `.pth` (or the same tensors as `.safetensors`), or a
-            pixelwise model file whose network has this encoder.
+        encoder: A key of `ENCODERS`, or the name of an encoder of timm.
+        source: `imagenet`, or a file: torchvision's `.pth` (or the same tensors as `.safetensors`), timm's
+            `.safetensors` for an encoder of timm, or a pixelwise model file whose network has this encoder.
         cache: Folder for fetched files; the user's cache folder where not given.
         progress: Told of bytes that come.
 
@@ -105,15 +107,28 @@ def read_pretrained(
         ConfigError: There are no such weights, or the file is of another kind or holds others.
         DataError: They cannot be fetched, or the file cannot be read.
     """
+    of_timm = encoder.startswith(PREFIX)
     if source == IMAGENET:
-        path = fetch_published(encoder, cache=cache, progress=progress)
+        path = (
+            fetch_timm(encoder, cache=cache)
+            if of_timm
+            else fetch_published(encoder, cache=cache, progress=progress)
+        )
     else:
         path = Path(source).expanduser()
         if not path.is_file():
             raise ConfigError(f"{source}: no such weights; give {IMAGENET}, or a .pth or .safetensors file")
+    if of_timm and path.suffix != ".safetensors":
+        raise ConfigError(
+            f"{path}: weights of an encoder of timm are a .safetensors file; others are not opened because "
+            "they could run code"
+        )
     tensors, header = _read_tensors(path)
     if header is not None:
         return _from_model_file(encoder, path, tensors, header)
+    if of_timm:
+        own = own_tensors(encoder, tensors, path)
+        return Pretrained(str(path), own, sha256_of(path), timm_convention(encoder))
     return _from_torchvision(encoder, path, tensors)
 
 
@@ -166,7 +181,8 @@ def load_pretrained(encoder: nn.Module, pretrained: Pretrained) -> None:
     expected = encoder.state_dict()
     given = dict(pretrained.tensors)
     first = next(iter(expected))
-    if first in given and given[first].shape[1] == 3 != expected[first].shape[1]:
+    kernel = expected[first].ndim == 4 and first in given and given[first].ndim == 4
+    if kernel and given[first].shape[1] == 3 != expected[first].shape[1]:
         given[first] = adapt_first_layer(given[first], expected[first].shape[1])
     counters = {name for name in expected if name.endswith("num_batches_tracked")}
     for name, tensor in expected.items():
@@ -271,6 +287,7 @@ def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], he
     if named is not None and named != encoder:
         raise ConfigError(f"{path}: its encoder is {named}, and {encoder} was asked for")
     own.pop("in_channels", None)
+    own.pop("drop_path", None)  # how it was trained, and nothing that the weights need
     return Pretrained(str(path), parts, sha256_of(path), convention, own)
 
 

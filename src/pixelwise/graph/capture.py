@@ -20,7 +20,7 @@ from torch.utils.hooks import RemovableHandle
 from pixelwise.errors import BackendError
 from pixelwise.graph.calls import Call
 from pixelwise.graph.graph import Graph, Node
-from pixelwise.graph.ops import Op, UnpoolCorner, UnpoolPlaces
+from pixelwise.graph.ops import Fit, Op, UnpoolCorner, UnpoolPlaces
 from pixelwise.graph.rules import RULES, changes_nothing
 from pixelwise.nn import resample
 from pixelwise.nn.frame import Frame
@@ -102,6 +102,7 @@ def _layers(network: nn.Module, recorder: _Recorder) -> Generator[None, None, No
 _WHOLE: dict[type[nn.Module], Callable[[Any], Op]] = {
     resample.UnpoolCorner: lambda module: UnpoolCorner(module.factor),
     resample.UnpoolIndices: lambda module: UnpoolPlaces(),
+    resample.Fit: lambda module: Fit(),
 }
 """Modules whose steps would depend on the size, while they themselves do not."""
 

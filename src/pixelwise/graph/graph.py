@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pixelwise.graph.ops import Concat, Conv, Op, Shuffle, TransposedConv
+from pixelwise.graph.ops import Concat, Conv, Multiply, Op, Shuffle, TransposedConv
 from pixelwise.nn.frame import Frame
 
 
@@ -93,6 +93,8 @@ class Graph:
                     count = weight.shape[1] * groups
                 case Concat(axis=1):
                     count = sum(found[name] for name in node.inputs)
+                case Multiply():
+                    count = max(found[name] for name in node.inputs)
                 case Shuffle(factor):
                     count = first // factor**2
                 case _:

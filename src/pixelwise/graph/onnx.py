@@ -12,6 +12,7 @@ import onnx
 from onnx import helper
 
 from pixelwise.graph.graph import Graph
+from pixelwise.graph.onnx_means import MEAN_WRITERS
 from pixelwise.graph.onnx_nodes import WRITERS, OnnxWriter
 from pixelwise.graph.onnx_resize import resized, resized_bytes
 from pixelwise.header import LEAST_PROBABILITY, Answer, Form
@@ -22,6 +23,8 @@ OPSET = 18
 
 IR_VERSION = 8
 """Of that set's time; runtimes refuse files of a newer one, even where they could read them."""
+
+_WRITERS = {**WRITERS, **MEAN_WRITERS}
 
 IMAGES = "images"
 """Name of the model's input; its output has the name of the answer."""
@@ -49,7 +52,7 @@ def to_onnx(
     framed = _framed(writer, planes, size, graph.frame)
     writer.add("Cast", [framed], graph.input, to=writer.real_type)
     for node in graph.nodes:
-        WRITERS[type(node.op)](writer, node, node.op)
+        _WRITERS[type(node.op)](writer, node, node.op)
     logits = graph.output
     if form.precision == "half":
         logits = writer.add("Cast", [logits], to=onnx.TensorProto.FLOAT)

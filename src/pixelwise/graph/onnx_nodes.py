@@ -210,6 +210,14 @@ def _shuffle(writer: OnnxWriter, node: Node, op: ops.Shuffle) -> None:
     writer.add("DepthToSpace", node.inputs, node.output, blocksize=op.factor, mode="CRD")
 
 
+def _fit(writer: OnnxWriter, node: Node, _: ops.Fit) -> None:
+    x, like = node.inputs
+    planes = writer.add("Slice", [writer.add("Shape", [x]), writer.number([0]), writer.number([2])])
+    wanted = writer.add("Concat", [planes, writer.sides(like)], axis=0)
+    places = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    writer.add("Resize", [x, "", "", wanted], node.output, **places)
+
+
 def _plain(kind: str) -> Callable[[OnnxWriter, Node, Any], None]:
     def write(writer: OnnxWriter, node: Node, _: object) -> None:
         writer.add(kind, node.inputs, node.output)
@@ -226,6 +234,7 @@ WRITERS: dict[type, Callable[[OnnxWriter, Node, Any], None]] = {
     ops.Sigmoid: _plain("Sigmoid"),
     ops.Tanh: _plain("Tanh"),
     ops.Add: _plain("Add"),
+    ops.Multiply: _plain("Mul"),
     ops.Concat: _concat,
     ops.MaxPool: _max_pool,
     ops.Enlarge: _enlarge,
@@ -235,6 +244,7 @@ WRITERS: dict[type, Callable[[OnnxWriter, Node, Any], None]] = {
     ops.Shuffle: _shuffle,
     ops.Mean: _plain("GlobalAveragePool"),
     ops.Spread: _spread,
+    ops.Fit: _fit,
     ops.UnpoolCorner: _unpool_corner,
     ops.UnpoolPlaces: _unpool_places,
 }

@@ -94,8 +94,35 @@ class Tanh:
 
 
 @dataclass(frozen=True)
+class Silu:
+    """`x / (1 + exp(-x))`, called swish too."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroupNorm:
+    """Groups of neighbouring channels less their mean over the picture, over their deviation; then a scale.
+
+    Attributes:
+        groups: A divisor of C.
+        weight: `(C,)`, what the result is multiplied by.
+        bias: `(C,)`, what is added then.
+        eps: Added to the variance.
+    """
+
+    groups: int
+    weight: Array
+    bias: Array
+    eps: float
+
+
+@dataclass(frozen=True)
 class Add:
     """The sum of two maps of one size."""
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """The product of two maps of one size, or of one with fewer: one channel, or one row and one column."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +202,22 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class WindowMean:
+    """The means of `count` x `count` windows that cover the map, `(N, C, count, count)`.
+
+    Window i of H rows begins at row `i H / count`, rounded down, and ends before row `(i + 1) H / count`,
+    rounded up; so windows overlap where H is no multiple.
+    """
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A map at the height and width of a second one, bilinear between pixels taken as areas."""
+
+
+@dataclass(frozen=True)
 class UnpoolCorner:
     """Each value in the upper left of a block of zeros, `factor` high and wide."""
 
@@ -194,7 +237,10 @@ Op = (
     | Leaky
     | Sigmoid
     | Tanh
+    | Silu
+    | GroupNorm
     | Add
+    | Multiply
     | Concat
     | MaxPool
     | Enlarge
@@ -204,6 +250,8 @@ Op = (
     | Shuffle
     | Mean
     | Spread
+    | WindowMean
+    | Fit
     | UnpoolCorner
     | UnpoolPlaces
 )

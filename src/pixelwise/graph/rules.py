@@ -129,10 +129,21 @@ def _sub(call: Call) -> tuple[Op, Sequence[Tensor]]:
 def _mul(call: Call) -> tuple[Op, Sequence[Tensor]]:
     one, other = call.two()
     if is_known(one, call) and is_known(other, call):
-        raise BackendError("a product of two maps has no operation")
+        if not _multiplied(one, other):
+            raise BackendError(f"a product of {tuple(one.shape)} and {tuple(other.shape)} has no operation")
+        return ops.Multiply(), [one, other]
     x, constant = (one, other) if is_known(one, call) else (other, one)
     factor = per_channel(constant, x)
     return ops.Scale(factor, np.zeros_like(factor)), [x]
+
+
+def _multiplied(one: Tensor, other: Tensor) -> bool:
+    """Whether two maps have one size, or one of them a single channel, or a single row and column."""
+    if one.dim() != 4 or other.dim() != 4 or one.shape[0] != other.shape[0]:
+        return False
+    planes = one.shape[1] == other.shape[1] or 1 in (one.shape[1], other.shape[1])
+    sides = [tuple(x.shape[2:]) for x in (one, other)]
+    return planes and (sides[0] == sides[1] or (1, 1) in sides)
 
 
 def _cat(call: Call) -> tuple[Op, Sequence[Tensor]]:
@@ -186,9 +197,32 @@ def _pad(call: Call) -> tuple[Op, Sequence[Tensor]]:
 
 def _adaptive_mean(call: Call) -> tuple[Op, Sequence[Tensor]]:
     x, size = call.bound("input", "output_size")
-    if pair(size) != (1, 1):
-        raise BackendError(f"a mean over {size} windows has no operation")
+    count = one_number(size, "number of windows")
+    return (ops.Mean() if count == 1 else ops.WindowMean(count)), [x]
+
+
+def _mean(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    x, axes, kept = call.bound("input", "dim", "keepdim", dim=None, keepdim=False)
+    if x.dim() != 4 or not kept or sorted(axis % 4 for axis in axes or ()) != [2, 3]:
+        raise BackendError(
+            f"a mean over the axes {axes} has no operation; over rows and columns, kept, it has"
+        )
     return ops.Mean(), [x]
+
+
+def _silu(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    return ops.Silu(), [call.args[0]]
+
+
+def _group_norm(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    x, groups, weight, bias, eps = call.bound(
+        *("input", "num_groups", "weight", "bias", "eps"), weight=None, bias=None, eps=1e-5
+    )
+    ones = np.ones(x.shape[1], np.float32)
+    factor, shift = (
+        default if given is None else as_array(given) for given, default in ((weight, ones), (bias, 0 * ones))
+    )
+    return ops.GroupNorm(groups, factor, shift, eps), [x]
 
 
 def _expand(call: Call) -> tuple[Op, Sequence[Tensor]]:
@@ -226,6 +260,8 @@ RULES: dict[str, Rule] = {
     "leaky_relu": _leaky,
     "sigmoid": _sigmoid,
     "tanh": _tanh,
+    "silu": _silu,
+    "group_norm": _group_norm,
     "add": _add,
     "sub": _sub,
     "mul": _mul,
@@ -235,6 +271,7 @@ RULES: dict[str, Rule] = {
     "interpolate": _interpolate,
     "pad": _pad,
     "adaptive_avg_pool2d": _adaptive_mean,
+    "mean": _mean,
     "expand": _expand,
     "__getitem__": _getitem,
 }
@@ -242,6 +279,6 @@ RULES: dict[str, Rule] = {
 
 def changes_nothing(key: str, call: Call) -> bool:
     """Whether a call gives what it got: a dropout in evaluation, a float of what is float32."""
-    if key == "dropout":
+    if key in ("dropout", "dropout2d"):
         return not call.bound("input", "p", "training", p=0.5, training=True)[2]
     return key == "float" and call.result.dtype == call.args[0].dtype

@@ -15,16 +15,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from pixelwise.encoders import complete_encoder_arguments
+from pixelwise.encoders import complete_encoder_arguments, convention
 from pixelwise.encoders.pretrained import Pretrained, load_pretrained, read_pretrained
 from pixelwise.errors import ConfigError
 from pixelwise.header import Architecture
 from pixelwise.models.deeplabv3plus import DeepLabV3Plus
 from pixelwise.models.fcn import FCN
+from pixelwise.models.fpn import FPN
 from pixelwise.models.mobilenet_segnet import MobileNetSegNet
 from pixelwise.models.segnet import SegNet
 from pixelwise.models.unet import UNet
 from pixelwise.models.unet_xception import UNetXception
+from pixelwise.models.upernet import UPerNet
 from pixelwise.nn.arguments import complete
 from pixelwise.progress import Progress
 from pixelwise.types import MAX_CLASSES
@@ -39,12 +41,14 @@ class ModelInfo:
         source: Where the architecture was published.
         fixed: Arguments of `build` that the name stands for.
         encoder: The encoder of networks that have no argument of that name; its weights can be pretrained.
+        decides: Arguments of the encoder that the network's own of that name stand for too.
     """
 
     build: Callable[..., nn.Module]
     source: str
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
     encoder: str | None = None
+    decides: tuple[str, ...] = ()
 
 
 _LONG = "Long 2015, Fully Convolutional Networks"
@@ -54,12 +58,14 @@ MODELS: dict[str, ModelInfo] = {
     "mobilenet-segnet": ModelInfo(
         MobileNetSegNet, "Gupta 2019, Image Segmentation Keras", encoder="mobilenet_v1"
     ),
-    "segnet": ModelInfo(SegNet, "Badrinarayanan 2017, SegNet", encoder="vgg16_bn"),
+    "segnet": ModelInfo(SegNet, "Badrinarayanan 2017, SegNet", decides=("activation",)),
     "fcn-32s": ModelInfo(FCN, _LONG, {"stride": 32}),
     "fcn-16s": ModelInfo(FCN, _LONG, {"stride": 16}),
     "fcn-8s": ModelInfo(FCN, _LONG, {"stride": 8}),
     "unet": ModelInfo(UNet, "Ronneberger 2015, U-Net"),
     "deeplabv3plus": ModelInfo(DeepLabV3Plus, "Chen 2018, DeepLabv3+"),
+    "fpn": ModelInfo(FPN, "Kirillov 2019, Panoptic Feature Pyramid Networks"),
+    "upernet": ModelInfo(UPerNet, "Xiao 2018, Unified Perceptual Parsing"),
 }
 
 
@@ -124,7 +130,7 @@ def assemble(
     # Defaults are written down too, so that a later change of a default does not change an old model file.
     own = _complete(name, info, given)
     if pretrained is not None:
-        own = _complete(name, info, _follow(given, own, pretrained))
+        own = _complete(name, info, _follow(info, given, own, pretrained))
     if seed is None:
         network = info.build(num_classes=num_classes, **info.fixed, **own)
     else:
@@ -149,15 +155,22 @@ def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str,
     """All arguments of a network and of its encoder, checked."""
     own = complete(info.build, given, owner=name, without=("num_classes", *info.fixed))
     if own.get("encoder") is not None:
+        if "normalisation" not in given:
+            own["normalisation"] = convention(own["encoder"]) or own["normalisation"]
         of_encoder = complete_encoder_arguments(own["encoder"], own["encoder_arguments"])
         # What the network decides for its encoder is its own argument, and the encoder's number of input
         # channels is the network contract's three.
-        for decided in ("in_channels", *(key for key in of_encoder if key in own and key != "activation")):
+        for decided in [key for key in of_encoder if key == "in_channels" or _decides(info, own, key)]:
             if decided in (own["encoder_arguments"] or {}):
                 raise ConfigError(f"{name} decides the encoder's {decided} itself")
             del of_encoder[decided]
         own["encoder_arguments"] = of_encoder
     return own
+
+
+def _decides(info: ModelInfo, own: Mapping[str, Any], argument: str) -> bool:
+    """Whether an argument of a network's encoder is the network's; activations may differ."""
+    return argument in own and (argument != "activation" or argument in info.decides)
 
 
 def _encoder_name(name: str, info: ModelInfo, own: Mapping[str, Any]) -> str:
@@ -170,7 +183,9 @@ def _encoder_name(name: str, info: ModelInfo, own: Mapping[str, Any]) -> str:
     return encoder
 
 
-def _follow(given: Mapping[str, Any], own: Mapping[str, Any], pretrained: Pretrained) -> dict[str, Any]:
+def _follow(
+    info: ModelInfo, given: Mapping[str, Any], own: Mapping[str, Any], pretrained: Pretrained
+) -> dict[str, Any]:
     """The given arguments and those that the weights ask for.
 
     Raises:
@@ -182,9 +197,10 @@ def _follow(given: Mapping[str, Any], own: Mapping[str, Any], pretrained: Pretra
         followed["normalisation"] = pretrained.normalisation
     if "encoder_arguments" in own:
         of_encoder = dict(given.get("encoder_arguments") or {})
-        for key, value in pretrained.arguments.items():
+        asked = {key: v for key, v in pretrained.arguments.items() if not _decides(info, own, key)}
+        for key, value in asked.items():
             _agree(key, of_encoder, value, pretrained.origin)
-        followed["encoder_arguments"] = {**of_encoder, **pretrained.arguments}
+        followed["encoder_arguments"] = {**of_encoder, **asked}
     return followed
 
 

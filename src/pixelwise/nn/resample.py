@@ -49,6 +49,14 @@ class Interpolate(nn.Module):
         return f"factor={self.factor}, mode={self.mode}"
 
 
+class Fit(nn.Module):
+    """Brings a map to the height and width of another, bilinearly; pixels are areas."""
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        """`(N, C, h, w)` to `(N, C, H, W)`, the sides of `like`; smaller ones leave pixels out."""
+        return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+
 class UnpoolCorner(nn.Module):
     """Each pixel goes to the upper left of a block of zeros."""
 
