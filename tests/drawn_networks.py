@@ -46,6 +46,9 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
     "fpn": ("fpn", {"width": 32, "head_width": 32, "encoder_arguments": {"alpha": 0.5}}),
     "upernet": ("upernet", {"width": 32, "encoder_arguments": {"alpha": 0.5}}),
     "deeplabv3plus-16": ("deeplabv3plus", {"output_stride": 16, "encoder_arguments": {"alpha": 0.5}}),
+    "segformer-b0": ("segformer-b0", {}),
+    "segformer-b1": ("segformer-b1", {"encoder_arguments": {"alpha": 0.25}}),
+    "segformer-b2": ("segformer-b2", {"encoder_arguments": {"alpha": 0.125, "eps": 1e-5}}),
 }
 """Every network, at its published size where that is quick, and its choices where they change the graph."""
 

@@ -28,6 +28,9 @@ CASES = {
     "fpn": ["width=32", "head_width=32", "encoder.alpha=0.25"],
     "upernet": ["width=16", "encoder.alpha=0.25"],
     "deeplabv3plus": ["output_stride=16", "encoder.alpha=0.35"],
+    "segformer-b0": ["encoder.alpha=0.5"],
+    "segformer-b1": ["encoder.alpha=0.25"],
+    "segformer-b2": ["encoder.alpha=0.125"],
 }
 
 
@@ -56,7 +59,7 @@ def test_a_network_trains_and_its_file_is_all_it_takes(
     np.testing.assert_allclose(seg.probabilities.sum(axis=0), 1, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["fcn-8s", "deeplabv3plus"])
+@pytest.mark.parametrize("name", ["fcn-8s", "deeplabv3plus", "segformer-b0"])
 def test_dropout_does_not_spoil_a_resume(name: str, shared_data_folder: Path, tmp_path: Path) -> None:
     for folder, epochs in (("whole", "2"), ("parts", "1")):
         (tmp_path / folder).mkdir()
@@ -121,7 +124,7 @@ def test_a_wrong_argument_is_told_before_any_picture_is_read(
     for name, argument, said in (
         ("unet", "depth=3", "unet has no argument depth; it has padding, upsampling, "),
         ("unet", "padding", "an argument of the network is NAME=VALUE, got 'padding'"),
-        ("fcn-8s", "encoder=resnet", "there is no encoder 'resnet'; there are mobilenet_v1, "),
+        ("fcn-8s", "encoder=resnet", "there is no encoder 'resnet'; there are mit_b0, "),
     ):
         assert train(shared_data_folder, tmp_path, name, [argument]) == 2
         error = capsys.readouterr().err

@@ -11,6 +11,9 @@ from pixelwise.encoders.mobilenet_v2 import divisible_by_8
 from pixelwise.errors import ConfigError
 
 CHANNELS = {
+    "mit_b0": (32, 64, 160, 256),
+    "mit_b1": (64, 128, 320, 512),
+    "mit_b2": (64, 128, 320, 512),
     "mobilenet_v1": (64, 128, 256, 512, 1024),
     "mobilenet_v2": (16, 24, 32, 96, 320),
     "resnet18": (64, 64, 128, 256, 512),
@@ -20,6 +23,10 @@ CHANNELS = {
 }
 # Without their classifiers; VGG16's is the sum over its 13 convolutions of 9 in out + out.
 PARAMETERS = {
+    # Table 6: 3.4, 13.1 and 24.2 M; transformers counts these, with a classifier of 256 or 512 x 1000 + 1000.
+    "mit_b0": 3_319_392,
+    "mit_b1": 13_151_424,
+    "mit_b2": 24_196_288,
     "mobilenet_v1": 3_206_976,
     "mobilenet_v2": 1_811_712,
     # torchvision counts 11,689,512 and 21,797,672 with their classifiers of 512 x 1000 + 1000.
@@ -38,7 +45,8 @@ def picture(height: int, width: int, channels: int = 3) -> Tensor:
 def test_features(name: str) -> None:
     encoder = build_encoder(name)
     assert encoder.channels == CHANNELS[name]
-    assert encoder.strides == (2, 4, 8, 16, 32)
+    # A Mix Transformer begins with patches of stride 4.
+    assert encoder.strides == (2, 4, 8, 16, 32)[5 - len(encoder.channels) :]
     assert isinstance(encoder, nn.Module)
     assert sum(p.numel() for p in encoder.parameters()) == PARAMETERS[name]
     with torch.no_grad():
@@ -51,7 +59,8 @@ def test_features(name: str) -> None:
 @pytest.mark.parametrize("channels", [1, 4])
 def test_other_numbers_of_input_channels(name: str, channels: int) -> None:
     encoder = build_encoder(name, {"in_channels": channels})
-    assert encoder(picture(32, 32, channels).expand(2, -1, -1, -1))[0].shape[2:] == (16, 16)
+    finest = 32 // encoder.strides[0]
+    assert encoder(picture(32, 32, channels).expand(2, -1, -1, -1))[0].shape[2:] == (finest, finest)
 
 
 def test_widths_of_mobilenet_v2() -> None:
@@ -129,7 +138,7 @@ def test_arithmetic_decides_where_a_stride_looks() -> None:
         (
             "resnet50",
             {},
-            "there is no encoder 'resnet50'; there are mobilenet_v1, mobilenet_v2, resnet18, ",
+            "there is no encoder 'resnet50'; there are mit_b0, mit_b1, mit_b2, mobilenet_v1, mobilenet_v2, ",
         ),
         ("vgg16", {"alpha": 0.5}, "encoder vgg16 has no argument alpha; it has in_channels, activation"),
         ("mobilenet_v1", {"alpha": 0}, "alpha must be above 0"),
@@ -141,6 +150,8 @@ def test_arithmetic_decides_where_a_stride_looks() -> None:
             "activation must be one of relu, relu6, leaky-relu, sigmoid, tanh",
         ),
         ("mobilenet_v1", {"depth_multiplier": 0}, "depth_multiplier must lie in 1..16"),
+        ("mit_b0", {"drop_path": 1.0}, "drop_path must lie in 0..1, got 1.0"),
+        ("mit_b1", {"eps": 0.0}, "eps must lie in 0..1"),
         ("vgg16", {"in_channels": 0}, "in_channels must lie in 1..1024"),
     ],
 )

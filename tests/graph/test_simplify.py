@@ -114,3 +114,36 @@ def test_the_result_stays() -> None:
     """The logits are read by nobody in the graph, and yet by somebody."""
     graph = chain(conv(3, 3, 1), Scale(drawn(3), drawn(3)))
     check(dataclasses.replace(graph, output="v0"), "Conv", "Scale")
+
+
+def summed(first: Op, second: Op, *after: Op) -> Graph:
+    """Two operations on the picture, their sum, and what follows."""
+    nodes = [Node(first, ("picture",), ("a",), ""), Node(second, ("picture",), ("b",), "")]
+    nodes.append(Node(Add(), ("a", "b"), ("v0",), ""))
+    nodes += [Node(op, (f"v{i}",), (f"v{i + 1}",), "") for i, op in enumerate(after)]
+    return Graph(RepeatedBorder(1), tuple(nodes), "picture", f"v{len(after)}")
+
+
+def test_a_scale_of_a_sum_of_convolutions() -> None:
+    scale = Scale(drawn(4), drawn(4))
+    check(summed(conv(4, 3, 1), conv(4, 3, 3, padding=(1,) * 4, bias=drawn(4)), scale), "Conv", "Conv", "Add")
+    # Something else that is added would have to be scaled by itself.
+    check(summed(Clamp(0.0), conv(3, 3, 1), Scale(drawn(3), drawn(3))), "Clamp", "Conv", "Add", "Scale")
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_a_scale_of_a_sum_of_enlarged_convolutions(mode) -> None:
+    graph = summed(conv(4, 3, 1), conv(4, 3, 1, bias=drawn(4)), Enlarge(3, mode), Scale(drawn(4), drawn(4)))
+    check(graph, "Conv", "Conv", "Add", "Enlarge")
+
+
+def test_a_sum_that_somebody_else_reads_is_not_scaled() -> None:
+    graph = summed(conv(3, 3, 1), conv(3, 3, 1), Scale(drawn(3), drawn(3)), Add())
+    *nodes, last = graph.nodes
+    graph = graph.with_nodes([*nodes, dataclasses.replace(last, inputs=("v0", "v1"))])
+    check(graph, "Conv", "Conv", "Add", "Scale", "Add")
+    twice = summed(conv(3, 3, 1), Clamp(0.0), Scale(drawn(3), drawn(3)))
+    first, _, add, scale = twice.nodes
+    check(
+        twice.with_nodes([first, dataclasses.replace(add, inputs=("a", "a")), scale]), "Conv", "Add", "Scale"
+    )

@@ -45,7 +45,13 @@ def data(
 
 
 def network(
-    *, stride: int = 32, native_stride: int = 1, fewest: int = 1, has_encoder: bool = True, slow: bool = False
+    *,
+    stride: int = 32,
+    native_stride: int = 1,
+    fewest: int = 1,
+    has_encoder: bool = True,
+    slow: bool = False,
+    transformer: bool = False,
 ) -> Network:
     return Network(
         name="net",
@@ -54,6 +60,7 @@ def network(
         has_encoder=has_encoder,
         fewest=fewest,
         slow_norms=slow,
+        transformer=transformer,
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from plan_facts import cost, data, draft, facts, network, why
 
 from pixelwise.config import AugmentConfig, TrainConfig
+from pixelwise.training.described import describe_network
 from pixelwise.training.plan import propose_length, propose_recipe, warnings
 from pixelwise.training.plan.recipe import percent
 
@@ -58,6 +59,18 @@ def test_the_learning_rate_follows_the_optimiser(optimizer: str, lr: float, deca
     plan = propose_recipe(draft(TrainConfig(optimizer=optimizer), "optimizer"), data(), network())  # pyright: ignore[reportArgumentType]
     assert (plan.config.optimizer, plan.config.lr, plan.config.weight_decay) == (optimizer, lr, decay)
     assert propose_recipe(draft(), data(), network()).config.optimizer == "adamw"
+
+
+def test_transformers_learn_in_smaller_steps() -> None:
+    """Xie 2021 trains the encoder at 6e-5 and the decoder at ten times that."""
+    plan = propose_recipe(
+        draft(TrainConfig(weights="imagenet"), "weights"), data(), network(transformer=True)
+    )
+    assert (plan.config.lr, plan.config.encoder_lr, plan.config.weight_decay) == (6e-4, 0.1, 0.01)
+    given = draft(TrainConfig(optimizer="sgd"), "optimizer")
+    assert propose_recipe(given, data(), network(transformer=True)).config.lr == 1e-2
+    for model, transformer in (("segformer-b0", True), ("deeplabv3plus", False)):
+        assert describe_network(TrainConfig(model=model), classes=2).transformer is transformer
 
 
 def test_a_pretrained_encoder_learns_slower() -> None:

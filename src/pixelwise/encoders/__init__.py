@@ -1,4 +1,4 @@
-"""Encoders by name: what turns a picture into features at strides 2, 4, 8, 16 and 32.
+"""Encoders by name: what turns a picture into features at strides 2, 4, 8, 16 and 32, or from 4 on.
 
 Those of the literal dict below are ours; `timm:NAME` is any network of timm that hands out its features, of
 which some begin at stride 4. Every encoder is an `nn.Module`: a normalised `(N, C, H, W)` in, a list of maps
@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
 
+from pixelwise.encoders.mix_transformer import mit_b0, mit_b1, mit_b2
 from pixelwise.encoders.mobilenet_v1 import MobileNetV1
 from pixelwise.encoders.mobilenet_v2 import MobileNetV2
 from pixelwise.encoders.resnet import resnet18, resnet34
@@ -49,6 +50,9 @@ def vgg16_bn(*, in_channels: int = 3, activation: Activation = "relu") -> nn.Mod
 
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "mit_b0": mit_b0,
+    "mit_b1": mit_b1,
+    "mit_b2": mit_b2,
     "mobilenet_v1": MobileNetV1,
     "mobilenet_v2": MobileNetV2,
     "resnet18": resnet18,

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from pixelwise.encoders import mobilenet_v2, resnet
+from pixelwise.encoders.mix_transformer_names import encoder_tensors, reference_tensors
 from pixelwise.encoders.timm_encoder import PREFIX, timm_convention
 from pixelwise.encoders.timm_weights import fetch_timm, own_tensors
 from pixelwise.encoders.vgg16 import torchvision_names
@@ -98,8 +99,9 @@ def read_pretrained(
 
     Args:
         encoder: A key of `ENCODERS`, or the name of an encoder of timm.
-        source: `imagenet`, or a file: torchvision's `.pth` (or the same tensors as `.safetensors`), timm's
-            `.safetensors` for an encoder of timm, or a pixelwise model file whose network has this encoder.
+        source: `imagenet`, or a file: torchvision's `.pth` (or the same tensors as `.safetensors`), for a
+            Mix Transformer its published code's or `transformers`', for an encoder of timm timm's own
+            `.safetensors`, or a pixelwise model file whose network has this encoder.
         cache: Folder for fetched files; the user's cache folder where not given.
         progress: Told of bytes that come.
 
@@ -123,7 +125,7 @@ def read_pretrained(
             f"{path}: weights of an encoder of timm are a .safetensors file; others are not opened because "
             "they could run code"
         )
-    tensors, header = _read_tensors(path)
+    tensors, header = read_tensors(path)
     if header is not None:
         return _from_model_file(encoder, path, tensors, header)
     if of_timm:
@@ -219,8 +221,8 @@ def adapt_first_layer(weight: Tensor, in_channels: int) -> Tensor:
     return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
-    """All tensors of a file, and the header text of a pixelwise model file."""
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
+    """All tensors of a file, and the header text of a pixelwise model file; errors as `read_pretrained`."""
     if path.stat().st_size > _MAX_BYTES:
         raise ConfigError(f"{path}: {path.stat().st_size:,} bytes are more than any encoder's weights")
     if path.suffix != ".safetensors":
@@ -246,6 +248,8 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
         raise DataError(
             f"{path} is truncated, damaged or no torch file ({error}): download it again"
         ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]  # a checkpoint of MMSegmentation, with its settings beside
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
         raise ConfigError(f"{path} holds no state dict (names and tensors): save the network's state_dict()")
     return {str(key): tensor for key, tensor in content.items()}
@@ -253,10 +257,11 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
 
 def _from_torchvision(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> Pretrained:
     """Torchvision's names as ours; its pictures are standardised, its arithmetic is PyTorch's."""
+    if encoder in _MIX_TRANSFORMERS:
+        return _from_segformer(encoder, path, tensors)
     if encoder not in _RENAME:
-        raise ConfigError(
-            f"{path}: no foreign weights can be read for {encoder}; for {', '.join(_RENAME)} they can"
-        )
+        able = ", ".join((*_RENAME, *_MIX_TRANSFORMERS))
+        raise ConfigError(f"{path}: no foreign weights can be read for {encoder}; for {able} they can")
     rename = _RENAME[encoder]
     renamed = {name: tensor for key, tensor in tensors.items() if (name := rename(key)) is not None}
     if not renamed:
@@ -266,6 +271,18 @@ def _from_torchvision(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -
         )
     arguments = {"arithmetic": "torch"} if encoder == "mobilenet_v2" else {}
     return Pretrained(str(path), renamed, sha256_of(path), IMAGENET, arguments)
+
+
+def _from_segformer(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> Pretrained:
+    """The encoder of a SegFormer, or a Mix Transformer by itself; its pictures are standardised."""
+    reference = reference_tensors(tensors)
+    if reference is None:
+        raise ConfigError(
+            f"{path}: no tensor has a name of a Mix Transformer, so it is not {encoder}'s; it holds "
+            f"{', '.join(list(tensors)[:3])} …"
+        )
+    own = encoder_tensors(reference)
+    return Pretrained(str(path), own, sha256_of(path), IMAGENET, {"eps": reference.eps})
 
 
 def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], header: str) -> Pretrained:
@@ -312,6 +329,8 @@ def _lenient(rename: Callable[[str], str | None]) -> Callable[[str], str | None]
 
     return careful
 
+
+_MIX_TRANSFORMERS = ("mit_b0", "mit_b1", "mit_b2")
 
 _RENAME: dict[str, Callable[[str], str | None]] = {
     "mobilenet_v2": _lenient(mobilenet_v2.torchvision_name),

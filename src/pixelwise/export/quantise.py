@@ -58,6 +58,8 @@ def quantised_onnx(model: bytes, images: Images, *, keep: Collection[str]) -> by
         quantize_static,
     )
 
+    from pixelwise.graph.onnx_nodes import EXACT
+
     class Reader(CalibrationDataReader):
         """The pictures, one by one."""
 
@@ -69,7 +71,11 @@ def quantised_onnx(model: bytes, images: Images, *, keep: Collection[str]) -> by
 
     proto = onnx.load_from_string(model)
     network = set(_network_nodes(proto))
-    left = [n.name for n in proto.graph.node if n.name not in network or n.output[0] in keep]
+    left = [
+        n.name
+        for n in proto.graph.node
+        if n.name not in network or n.output[0] in keep or n.name.startswith(EXACT)
+    ]
     try:
         # It recommends a step that is done already.
         with _only_errors_of("root"), tempfile.TemporaryDirectory() as folder:

@@ -13,6 +13,9 @@ from onnx import helper, numpy_helper
 from pixelwise.graph import ops
 from pixelwise.graph.graph import Node
 
+EXACT = "exact."
+"""What the names of values begin with whose nodes stay in float where a model is quantised."""
+
 _END = 2**62
 """As an end of a slice: all there is."""
 

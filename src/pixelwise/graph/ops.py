@@ -229,6 +229,39 @@ class UnpoolPlaces:
     """Values put back where a max-pooling of 2x2 windows found them, zeros around; the places come second."""
 
 
+@dataclass(frozen=True)
+class Gelu:
+    """`x` times the share of a standard normal distribution below `x` (Hendrycks 2016); exact, by erf."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelNorm:
+    """Layer normalisation over the channels of each pixel.
+
+    Attributes:
+        weight: `(C,)`.
+        bias: `(C,)`.
+        eps: Added to the variance.
+    """
+
+    weight: Array
+    bias: Array
+    eps: float
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Query, key and value maps to the mean of values, weighted by `softmax(scale * query · key)`.
+
+    The pixels of the query's map look at those of the others', which are as large as each other. Channels
+    are those of one head after the other. Whatever else looks or is looked at (a ViT's further tokens) would
+    be a list beside the maps, and is not here.
+    """
+
+    heads: int
+    scale: float
+
+
 Op = (
     Conv
     | TransposedConv
@@ -254,4 +287,7 @@ Op = (
     | Fit
     | UnpoolCorner
     | UnpoolPlaces
+    | Gelu
+    | ChannelNorm
+    | Attention
 )

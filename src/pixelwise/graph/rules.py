@@ -16,6 +16,7 @@ from pixelwise.errors import BackendError
 from pixelwise.graph import ops
 from pixelwise.graph.calls import Call, as_array, is_known, one_number, pair, per_channel
 from pixelwise.graph.ops import Op
+from pixelwise.graph.token_rules import TOKEN_RULES
 
 Rule = Callable[[Call], tuple[Op, Sequence[Tensor]]]
 
@@ -274,6 +275,7 @@ RULES: dict[str, Rule] = {
     "mean": _mean,
     "expand": _expand,
     "__getitem__": _getitem,
+    **TOKEN_RULES,
 }
 
 

@@ -15,6 +15,8 @@ from pixelwise.graph import ops
 from pixelwise.graph.graph import Graph
 from pixelwise.graph.ops import Op
 from pixelwise.nn import resample
+from pixelwise.nn.attention import attend
+from pixelwise.nn.channel_norm import channel_norm
 from pixelwise.nn.frame import crop
 
 
@@ -64,6 +66,8 @@ def compute(op: Op, inputs: list[Tensor]) -> tuple[Tensor, ...]:
         case ops.Scale():
             factor, shift = (_like(x, array).view(1, -1, 1, 1) for array in (op.factor, op.shift))
             return (x * factor + shift,)
+        case ops.ChannelNorm():
+            return (channel_norm(x, _like(x, op.weight), _like(x, op.bias), op.eps),)
         case ops.GroupNorm():
             return (F.group_norm(x, op.groups, _like(x, op.weight), _like(x, op.bias), op.eps),)
         case ops.MaxPool(places=True):
@@ -121,6 +125,8 @@ _SIMPLE: dict[type, Callable[..., Tensor]] = {
     ops.Fit: lambda _, x, like: resample.Fit()(x, like),
     ops.UnpoolCorner: lambda op, x: resample.UnpoolCorner(op.factor)(x),
     ops.UnpoolPlaces: lambda _, x, places: resample.UnpoolIndices()(x, places),
+    ops.Gelu: lambda _, x: F.gelu(x),
+    ops.Attention: lambda op, query, key, value: attend(query, key, value, op.heads, op.scale),
 }
 """Operations without weights, of one output."""
 

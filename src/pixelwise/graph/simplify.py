@@ -11,6 +11,8 @@ their place, or None where it does not apply. All are exact but for rounding:
 | nearest upsampling, ReLU | ReLU, upsampling | each pixel by itself; a quarter of them |
 | upsampling, 1x1 convolution | the convolution, upsampling | interpolation weights sum to one |
 | nearest upsampling by 2, 3x3 convolution | 4x4 transposed convolution | see `nn.upsample` |
+| query's convolution, attention | scaled, attention without a scale | a product is linear |
+| sum of convolutions, scale | convolutions scaled, their sum | see `graph.scaled` |
 | linear layers in a row | one convolution, its outputs dealt out | see `graph.linear` |
 
 And of single nodes: a transposed convolution of stride 1 is a convolution, a cut of nothing is nothing.
@@ -26,7 +28,8 @@ import torch
 
 from pixelwise.graph.graph import Graph, Node
 from pixelwise.graph.linear import fold_linear
-from pixelwise.graph.ops import NO_MARGINS, Clamp, Conv, Enlarge, Pad, Scale, TransposedConv, Trim
+from pixelwise.graph.ops import NO_MARGINS, Attention, Clamp, Conv, Enlarge, Pad, Scale, TransposedConv, Trim
+from pixelwise.graph.scaled import scale_summands, scaled
 from pixelwise.nn.upsample import phase_kernel
 
 Rule = Callable[[Node, Node], "list[Node] | None"]
@@ -38,7 +41,7 @@ def simplify(graph: Graph) -> Graph:
     graph = graph.with_nodes(nodes)
     while (simpler := _once(graph)) is not None:
         graph = simpler
-    return fold_linear(graph)
+    return fold_linear(scale_summands(graph))
 
 
 def _once(graph: Graph) -> Graph | None:
@@ -79,17 +82,7 @@ def _pad_into_conv(first: Node, second: Node) -> list[Node] | None:
 def _scale_into_conv_before(first: Node, second: Node) -> list[Node] | None:
     match first.op, second.op:
         case (Conv() | TransposedConv()) as conv, Scale() as scale:
-            factor = scale.factor.astype(np.float64)
-            bias = factor * (0.0 if conv.bias is None else conv.bias) + scale.shift
-            if isinstance(conv, Conv):
-                weight = conv.weight * factor[:, None, None, None]  # (out, in / groups, h, w)
-            else:
-                # (in, out / groups, h, w): the input channels of a group share its output channels.
-                each = conv.weight.shape[0] // conv.groups
-                rows = np.repeat(factor.reshape(conv.groups, -1), each, axis=0)
-                weight = conv.weight * rows[:, :, None, None]
-            op = dataclasses.replace(conv, weight=weight, bias=bias)
-            return [dataclasses.replace(first, op=op, outputs=second.outputs)]
+            return [dataclasses.replace(first, op=scaled(conv, scale), outputs=second.outputs)]
     return None
 
 
@@ -136,6 +129,17 @@ def _phases(first: Node, second: Node) -> list[Node] | None:
     return None
 
 
+def _scale_into_query(first: Node, second: Node) -> list[Node] | None:
+    match first.op, second.op:
+        case Conv() as conv, Attention() as attention if attention.scale != 1:
+            if second.inputs[0] != first.output or second.inputs.count(first.output) > 1:
+                return None
+            factor = np.full(conv.weight.shape[0], attention.scale)
+            query = dataclasses.replace(first, op=scaled(conv, Scale(factor, np.zeros_like(factor))))
+            return [query, dataclasses.replace(second, op=Attention(attention.heads, 1.0))]
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     _pad_into_conv,
     _scale_into_conv_before,
@@ -143,6 +147,7 @@ RULES: tuple[Rule, ...] = (
     _clamp_before_enlarging,
     _pointwise_before_enlarging,
     _phases,
+    _scale_into_query,
 )
 
 

@@ -23,6 +23,7 @@ from pixelwise.models.deeplabv3plus import DeepLabV3Plus
 from pixelwise.models.fcn import FCN
 from pixelwise.models.fpn import FPN
 from pixelwise.models.mobilenet_segnet import MobileNetSegNet
+from pixelwise.models.segformer import SegFormer
 from pixelwise.models.segnet import SegNet
 from pixelwise.models.unet import UNet
 from pixelwise.models.unet_xception import UNetXception
@@ -52,6 +53,7 @@ class ModelInfo:
 
 
 _LONG = "Long 2015, Fully Convolutional Networks"
+_XIE = "Xie 2021, SegFormer"
 
 MODELS: dict[str, ModelInfo] = {
     "unet-xception": ModelInfo(UNetXception, "Chollet 2020, keras.io Oxford Pets tutorial"),
@@ -66,6 +68,9 @@ MODELS: dict[str, ModelInfo] = {
     "deeplabv3plus": ModelInfo(DeepLabV3Plus, "Chen 2018, DeepLabv3+"),
     "fpn": ModelInfo(FPN, "Kirillov 2019, Panoptic Feature Pyramid Networks"),
     "upernet": ModelInfo(UPerNet, "Xiao 2018, Unified Perceptual Parsing"),
+    "segformer-b0": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b0", "channels": 256}),
+    "segformer-b1": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b1", "channels": 256}),
+    "segformer-b2": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b2", "channels": 768}),
 }
 
 
@@ -154,10 +159,11 @@ def _find(name: str) -> ModelInfo:
 def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str, Any]:
     """All arguments of a network and of its encoder, checked."""
     own = complete(info.build, given, owner=name, without=("num_classes", *info.fixed))
-    if own.get("encoder") is not None:
+    encoder = info.fixed.get("encoder", own.get("encoder"))
+    if encoder is not None:
         if "normalisation" not in given:
-            own["normalisation"] = convention(own["encoder"]) or own["normalisation"]
-        of_encoder = complete_encoder_arguments(own["encoder"], own["encoder_arguments"])
+            own["normalisation"] = convention(encoder) or own["normalisation"]
+        of_encoder = complete_encoder_arguments(encoder, own["encoder_arguments"])
         # What the network decides for its encoder is its own argument, and the encoder's number of input
         # channels is the network contract's three.
         for decided in [key for key in of_encoder if key == "in_channels" or _decides(info, own, key)]:
@@ -174,7 +180,7 @@ def _decides(info: ModelInfo, own: Mapping[str, Any], argument: str) -> bool:
 
 
 def _encoder_name(name: str, info: ModelInfo, own: Mapping[str, Any]) -> str:
-    encoder = own.get("encoder", info.encoder)
+    encoder = info.fixed.get("encoder", own.get("encoder", info.encoder))
     if encoder is None:
         raise ConfigError(
             f"{name} has no encoder that weights are known for"

@@ -15,6 +15,7 @@ from pixelwise.encoders.pretrained import IMAGENET
 from pixelwise.errors import ConfigError
 from pixelwise.models import assemble, read_weights
 from pixelwise.nn.arguments import parse_arguments
+from pixelwise.nn.channel_norm import ChannelNorm
 from pixelwise.nn.frame import MirroredBorder, RepeatedBorder
 from pixelwise.training.encoder_layers import freeze
 from pixelwise.training.plan.facts import Network
@@ -38,6 +39,8 @@ def describe_network(config: TrainConfig, *, classes: int) -> Network:
         fewest=_fewest(network),
         slow_norms=config.bn_momentum is None
         and any((norm.momentum or 1.0) < _SLOW_MOMENTUM for norm in norms),
+        # Nothing else here normalises each pixel by itself.
+        transformer=any(isinstance(m, ChannelNorm | nn.LayerNorm) for m in network.modules()),
     )
 
 

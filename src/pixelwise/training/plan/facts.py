@@ -24,6 +24,7 @@ class Network:
         has_encoder: Whether its encoder can learn at another pace.
         fewest: Pictures that it needs to train at once: 2 where batch normalisation meets a map of one pixel.
         slow_norms: Whether running statistics follow the batches slowly, as Keras' do.
+        transformer: Whether it is one, which wants smaller steps.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Network:
     has_encoder: bool
     fewest: int
     slow_norms: bool
+    transformer: bool
 
 
 @dataclass(frozen=True, kw_only=True)

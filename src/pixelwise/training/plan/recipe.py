@@ -28,6 +28,10 @@ SMALL, LARGE = 1_000, 10_000
 LEARNING_RATES = {"adamw": 1e-3, "sgd": 1e-2, "rmsprop": 1e-3}
 """The optimisers' customary ones: Kingma 2015 for Adam's family, DeepLab's (Chen 2018) for SGD."""
 
+TRANSFORMER_RATE = 6e-4
+"""AdamW's for a transformer; its pretrained encoder learns at a tenth of it (E. Xie et al., SegFormer, 2021:
+6e-5, and ten times that for the decoder, with a decay of 0.01 as AdamW has it here anyway)."""
+
 WEIGHT_DECAYS = {"adamw": 0.01, "sgd": 1e-4, "rmsprop": 0.0}
 """AdamW's own default, after I. Loshchilov and F. Hutter, ICLR 2019; DeepLab's order for SGD."""
 
@@ -84,9 +88,11 @@ def _augmentation(draft: Draft, data: Statistics) -> Draft:
 def _optimiser(draft: Draft, network: Network) -> Draft:
     draft = draft.choose("forgiving of its learning rate (Loshchilov 2019)", {"optimizer": "adamw"})
     kind = draft.config.optimizer
-    draft = draft.choose(
-        f"customary for {kind}", {"lr": LEARNING_RATES[kind], "weight_decay": WEIGHT_DECAYS[kind]}
-    )
+    rate, why = LEARNING_RATES[kind], f"customary for {kind}"
+    if network.transformer and kind == "adamw":
+        rate, why = TRANSFORMER_RATE, "what SegFormer's decoder was trained with (Xie 2021)"
+    draft = draft.choose(why, {"lr": rate})
+    draft = draft.choose(f"customary for {kind}", {"weight_decay": WEIGHT_DECAYS[kind]})
     draft = draft.choose(
         "ends in small steps, so that no epoch must be picked by luck (Loshchilov 2017)",
         {"schedule": "cosine"},
