@@ -45,6 +45,13 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
     "deeplabv3plus-auxiliary": ("deeplabv3plus", {"auxiliary": True, "output_stride": 32}),
     "fpn": ("fpn", {"width": 32, "head_width": 32, "encoder_arguments": {"alpha": 0.5}}),
     "upernet": ("upernet", {"width": 32, "encoder_arguments": {"alpha": 0.5}}),
+    "lraspp": ("lraspp", {}),
+    "lraspp-small": (
+        "lraspp",
+        {"encoder": "mobilenet_v3_small", "output_stride": 32, "tap": "last", "upsampling": "nearest"},
+    ),
+    "pidnet-s": ("pidnet-s", {}),
+    "pidnet-s-plain": ("pidnet-s", {"width": 16, "auxiliary": False}),
     "deeplabv3plus-16": ("deeplabv3plus", {"output_stride": 16, "encoder_arguments": {"alpha": 0.5}}),
     "segformer-b0": ("segformer-b0", {}),
     "segformer-b1": ("segformer-b1", {"encoder_arguments": {"alpha": 0.25}}),

@@ -6,6 +6,8 @@ Knows NumPy only. Kernels are drawn in PyTorch's layout; whoever fills a Keras l
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,19 @@ def draw(layer: str, part: str, shape: tuple[int, ...]) -> Array:
         if layer.startswith("stem."):
             values /= 100  # raw 0..255 arrives there
     return values.astype(np.float32)
+
+
+def draw_published(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, npt.NDArray[Any]]:
+    """A PyTorch state dict by the names that its authors gave; a weight with one axis scales."""
+    drawn: dict[str, npt.NDArray[Any]] = {}
+    for key, shape in shapes.items():
+        layer, _, part = key.rpartition(".")
+        if part == "num_batches_tracked":
+            drawn[key] = np.asarray(7)
+            continue
+        scale = part == "weight" and len(shape) == 1
+        drawn[key] = draw(layer, "gamma" if scale else part, shape)
+    return drawn
 
 
 def draw_pictures(count: int, height: int, width: int) -> Array:

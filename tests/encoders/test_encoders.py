@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.encoders import ENCODERS, build_encoder
-from pixelwise.encoders.mobilenet_v2 import divisible_by_8
+from pixelwise.encoders.width import divisible_by_8
 from pixelwise.errors import ConfigError
 
 CHANNELS = {
@@ -16,6 +16,8 @@ CHANNELS = {
     "mit_b2": (64, 128, 320, 512),
     "mobilenet_v1": (64, 128, 256, 512, 1024),
     "mobilenet_v2": (16, 24, 32, 96, 320),
+    "mobilenet_v3_large": (16, 24, 40, 112, 960),
+    "mobilenet_v3_small": (16, 16, 24, 48, 576),
     "resnet18": (64, 64, 128, 256, 512),
     "resnet34": (64, 64, 128, 256, 512),
     "vgg16": (64, 128, 256, 512, 512),
@@ -29,6 +31,9 @@ PARAMETERS = {
     "mit_b2": 24_196_288,
     "mobilenet_v1": 3_206_976,
     "mobilenet_v2": 1_811_712,
+    # torchvision counts 5,483,032 and 2,542,856 with classifiers of 960 x 1280 x 1000 and 576 x 1024 x 1000.
+    "mobilenet_v3_large": 5_483_032 - (960 * 1280 + 1280 + 1280 * 1000 + 1000),
+    "mobilenet_v3_small": 2_542_856 - (576 * 1024 + 1024 + 1024 * 1000 + 1000),
     # torchvision counts 11,689,512 and 21,797,672 with their classifiers of 512 x 1000 + 1000.
     "resnet18": 11_689_512 - 513_000,
     "resnet34": 21_797_672 - 513_000,

@@ -49,7 +49,7 @@ def test_two_runtimes_answer_what_the_network_does(name: str) -> None:
     check(build(name), name)
 
 
-@pytest.mark.parametrize("activation", ["leaky-relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("activation", ["leaky-relu", "sigmoid", "tanh", "hard-swish"])
 def test_other_activations(activation: str) -> None:
     arguments = {"width": 4, "activation": activation, "upsampling": "unpool-corner"}
     check(build_model("unet", num_classes=3, arguments=arguments, seed=1))

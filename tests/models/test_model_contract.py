@@ -61,7 +61,7 @@ def test_channels_last_changes_rounding_only(name: str) -> None:
 def test_gradients_reach_every_parameter(name: str) -> None:
     network = build(name).train()
     heads = forward_with_auxiliary(network, pictures(2, 48, 80))
-    torch.stack([logits.square().mean() for logits in heads]).sum().backward()
+    torch.stack([logits.square().mean() for logits in heads.values()]).sum().backward()
     trained = [(k, p) for k, p in network.named_parameters() if p.requires_grad]
     for key, parameter in trained:
         assert parameter.grad is not None, key

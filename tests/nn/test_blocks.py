@@ -41,6 +41,7 @@ def test_activations() -> None:
         "leaky-relu": [-0.02, 0, 3, 9],
         "sigmoid": [1 / (1 + math.exp(-v)) for v in x],
         "tanh": [math.tanh(v) for v in x],
+        "hard-swish": [-2 / 6, 0, 3, 9],  # -2 x 1/6, 0 x 1/2, then times 1
     }
     assert set(expected) == set(ACTIVATIONS)
     for name, values in expected.items():
@@ -118,14 +119,14 @@ def test_a_separable_convolution_by_hand() -> None:
 
 
 def test_an_inverted_residual_by_hand() -> None:
-    block = ones(InvertedResidual(2, 2, expansion=3, arithmetic=TORCH))
+    block = ones(InvertedResidual(2, 2, wide=6, arithmetic=TORCH))
     # One pixel of 0.5: expansion 2 x 0.5 = 1 in each of 6 channels, depthwise 1, projection 6, and the input.
     assert block(torch.full((1, 2, 1, 1), 0.5)).flatten().tolist() == pytest.approx([6.5, 6.5], rel=1e-4)
     # 10: the expansion's 20 is cut to 6; 6 x 6 = 36 comes out of the linear projection, uncut.
     assert block(torch.full((1, 2, 1, 1), 10.0)).flatten().tolist() == pytest.approx([46, 46], rel=1e-4)
-    assert not InvertedResidual(2, 2, stride=2, arithmetic=TORCH).residual
-    assert not InvertedResidual(2, 4, arithmetic=TORCH).residual
-    assert isinstance(InvertedResidual(2, 2, expansion=1, arithmetic=TORCH).expand, nn.Identity)
+    assert not InvertedResidual(2, 2, wide=12, stride=2, arithmetic=TORCH).residual
+    assert not InvertedResidual(2, 4, wide=12, arithmetic=TORCH).residual
+    assert isinstance(InvertedResidual(2, 2, wide=2, arithmetic=TORCH).expand, nn.Identity)
 
 
 def test_aspp_by_hand() -> None:
@@ -182,7 +183,7 @@ def test_all_blocks_pass_gradients_on() -> None:
     for block in (
         ConvNorm(4, 4, dilation=3, arithmetic=KERAS, activation="leaky-relu"),
         SeparableConvNorm(4, 4, stride=2, arithmetic=KERAS, activation="tanh"),
-        InvertedResidual(4, 4, arithmetic=KERAS),
+        InvertedResidual(4, 4, wide=24, arithmetic=KERAS),
         ASPP(4, 4, rates=(2, 3), dropout=0.0, arithmetic=KERAS),
     ):
         x = torch.randn(2, 4, 9, 7, generator=torch.Generator().manual_seed(0)).double().requires_grad_()

@@ -22,16 +22,18 @@ from torch import Tensor, nn
 from pixelwise import plain
 from pixelwise.config import TrainConfig
 from pixelwise.data.loader import Batch
-from pixelwise.losses import build_loss
+from pixelwise.losses import build_extra_loss, build_loss
 from pixelwise.nn.conv import ARITHMETICS, BatchNorm
+from pixelwise.nn.outputs import AUXILIARY, BOUNDARY, LOGITS
 from pixelwise.training import TrainingInterrupted, loop, train
 from pixelwise.training.engine import Heads, join_fabric, make_fabric
 from pixelwise.training.events import Silent
 from pixelwise.training.job import Job
 from pixelwise.training.launch import OURS, Launch, find_launch
 from pixelwise.training.launcher import environment_of, meeting_place
+from pixelwise.training.objective import Objective
 from pixelwise.training.ranks import ALONE, Ranks, lost
-from pixelwise.training.step import Objective, Stepper, Update
+from pixelwise.training.step import Stepper, Update
 from pixelwise.training.synced_norm import synchronise
 from pixelwise.training.validate import validate
 
@@ -48,6 +50,8 @@ CASES: dict[str, tuple[int, int | None, bool]] = {
     "frozen, in pieces": (7, 1, True),
     "fewer than ranks": (3, None, False),
     "one picture": (1, None, False),
+    "heads": (7, 2, True),
+    "heads, one picture": (1, None, False),
 }
 
 
@@ -69,6 +73,19 @@ class Small(nn.Module):
         return self.last(y + torch.tanh(self.pooled_norm(self.pooled(y.mean((2, 3), keepdim=True)))))
 
 
+class Headed(Small):
+    """With heads that only training has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        heads = {AUXILIARY: 3, BOUNDARY: 1}
+        self.auxiliary = nn.ModuleDict({name: nn.Conv2d(4, k, 1) for name, k in heads.items()}).double()
+
+    def forward_auxiliary(self, x: Tensor) -> dict[str, Tensor]:
+        y = torch.tanh(self.first(x.double() / 255))
+        return {LOGITS: self(x), **{name: head(y) for name, head in self.auxiliary.items()}}
+
+
 def pictures(count: int) -> tuple[Tensor, Tensor]:
     """Pictures that differ in colour, with ever fewer counted pixels; one has none at all."""
     generator = torch.Generator().manual_seed(count)
@@ -83,7 +100,10 @@ def pictures(count: int) -> tuple[Tensor, Tensor]:
 def step(case: str, fabric: Fabric, ranks: Ranks) -> dict[str, np.ndarray]:
     """The state of the network after one step of SGD on this rank's share, with loss and weight."""
     count, micro_batch, frozen = CASES[case]
-    network = Small()
+    headed = case.startswith("heads")
+    network = Headed() if headed else Small()
+    weights = None if headed else WEIGHTS
+    extra = build_extra_loss("20*edge", class_weights=None) if headed else None
     norms = (network.norm, network.pooled_norm) if frozen else ()
     synchronise(network, norms, ranks)
     engine, optimizer = fabric.setup(Heads(network), torch.optim.SGD(network.parameters(), lr=0.5))
@@ -93,7 +113,7 @@ def step(case: str, fabric: Fabric, ranks: Ranks) -> dict[str, np.ndarray]:
         fabric=fabric,
         engine=engine,
         optimizer=optimizer,
-        objective=Objective(build_loss("ce", class_weights=WEIGHTS), WEIGHTS, 0.0),
+        objective=Objective(build_loss("ce", class_weights=weights), weights, 0.4 * headed, extra),
         micro_batch=micro_batch,
         clip_norm=0.4,
         ranks=ranks,

@@ -13,7 +13,8 @@ from pixelwise.errors import ConfigError
 from pixelwise.losses import build_loss
 from pixelwise.models import build_model
 from pixelwise.training.engine import Heads, compile_failure, decide_precision, make_fabric
-from pixelwise.training.step import Objective, Stepper
+from pixelwise.training.objective import Objective
+from pixelwise.training.step import Stepper
 
 CPU = torch.device("cpu")
 
@@ -137,8 +138,10 @@ def test_an_auxiliary_head_teaches_what_lies_before_it_and_is_silent_in_evaluati
         update = stepper(network, auxiliary=weight).backward(images, masks, seed=(0,))
         gradients.append({n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None})
     heads = Heads(network)(images)
-    assert [tuple(logits.shape) for logits in heads] == [(2, 3, 61, 61)] * 2
-    own = build_loss("ce", class_weights=None)(heads[0], masks).item()
+    assert {name: tuple(logits.shape) for name, logits in heads.items()} == dict.fromkeys(
+        ("logits", "auxiliary"), (2, 3, 61, 61)
+    )
+    own = build_loss("ce", class_weights=None)(heads["logits"], masks).item()
     assert update.loss == pytest.approx(own, rel=1e-3)
     name = "auxiliary.2.weight"
     assert not gradients[0][name].any()
@@ -158,7 +161,7 @@ def test_precision() -> None:
     fabric = make_fabric(CPU, "bfloat16")
     engine = fabric.setup(Heads(network))
     with torch.no_grad():
-        halved = engine(batch()[0])[0].float()
+        halved = engine(batch()[0])["logits"].float()
         full = network(batch()[0])
     assert not torch.equal(halved, full)
     torch.testing.assert_close(halved, full, rtol=0.05, atol=0.05 * full.abs().max().item())

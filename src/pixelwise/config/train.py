@@ -55,6 +55,9 @@ class TrainConfig:
     """Class weights by pixels: 1 / share, median frequency, or ENet's 1 / ln(1.02 + share)."""
     aux_weight: float = 0.4
     """Weight of an auxiliary head's loss, where the network has one; the head is not in the model file."""
+    extra_loss: str | None = None
+    """What a network's other outputs in training are taught with, a sum of edge and edge_ce; the network's
+    own choice where not given, e.g. "20*edge + edge_ce" for pidnet-s."""
     encoder_lr: float = 1.0
     """Factor on the learning rate of the encoder; 0.1 is usual for a pretrained one, 0 freezes it."""
     layer_decay: float = 1.0
@@ -105,6 +108,8 @@ class TrainConfig:
             # A misspelt one would otherwise mean whatever the last branch does.
             require(value in allowed, f"{name} must be one of {', '.join(allowed)}, got {value!r}")
         parse_loss(self.loss)
+        if self.extra_loss is not None:
+            parse_loss(self.extra_loss)
         height, width = self.size
         require(
             1 <= height <= 16384 and 1 <= width <= 16384, f"size must lie in 1..16384, got {height} {width}"

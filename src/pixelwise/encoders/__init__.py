@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pixelwise.encoders.mix_transformer import mit_b0, mit_b1, mit_b2
 from pixelwise.encoders.mobilenet_v1 import MobileNetV1
 from pixelwise.encoders.mobilenet_v2 import MobileNetV2
+from pixelwise.encoders.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
 from pixelwise.encoders.resnet import resnet18, resnet34
 from pixelwise.encoders.timm_encoder import PREFIX, TimmEncoder, timm_convention
 from pixelwise.encoders.vgg16 import VGG16
@@ -55,6 +56,8 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "mit_b2": mit_b2,
     "mobilenet_v1": MobileNetV1,
     "mobilenet_v2": MobileNetV2,
+    "mobilenet_v3_large": mobilenet_v3_large,
+    "mobilenet_v3_small": mobilenet_v3_small,
     "resnet18": resnet18,
     "resnet34": resnet34,
     "vgg16": vgg16,

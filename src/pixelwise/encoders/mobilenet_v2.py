@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 from torch import Tensor, nn
 
-from pixelwise.encoders.width import check_width
+from pixelwise.encoders.width import check_width, divisible_by_8
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation
 from pixelwise.nn.conv import ARITHMETICS, ConvNorm, Framework
@@ -80,7 +80,7 @@ class MobileNetV2(nn.Module):
                         out,
                         stride=step,
                         dilation=own_dilation,
-                        expansion=expansion,
+                        wide=channels * expansion,
                         arithmetic=numbers,
                         activation=activation,
                     )
@@ -107,12 +107,6 @@ class MobileNetV2(nn.Module):
         blocks, starts = list(self.blocks), (0, *(tap + 1 for tap in _TAPS))
         parts = [blocks[start : tap + 1] for start, tap in zip(starts, _TAPS, strict=False)]
         return [[self.stem, *parts[0]], *parts[1:]]
-
-
-def divisible_by_8(channels: float) -> int:
-    """The nearest multiple of 8, at least 8, and never more than a tenth below (Sandler 2018's code)."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 def torchvision_name(key: str) -> str | None:

@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from pixelwise.encoders import mobilenet_v2, resnet
+from pixelwise.encoders import mobilenet_v2, mobilenet_v3, pidnet, resnet
 from pixelwise.encoders.mix_transformer_names import encoder_tensors, reference_tensors
 from pixelwise.encoders.timm_encoder import PREFIX, timm_convention
 from pixelwise.encoders.timm_weights import fetch_timm, own_tensors
@@ -31,6 +31,8 @@ from pixelwise.files import sha256_of
 from pixelwise.progress import Progress
 
 IMAGENET = "imagenet"
+_ENCODER = "encoder."
+_AUTHORS = {"pidnet": "its authors"}
 _MAX_BYTES = 4 << 30
 
 
@@ -82,6 +84,7 @@ class Pretrained:
         tensors: The encoder's state dict, perhaps with more in it than a shortened encoder has.
         normalisation: The convention of their pictures; None where the file does not say.
         arguments: Arguments that the encoder must have.
+        rest: What the network has beside its encoder, under the network's names, where the file has it.
         sha256: Of the file that they come from, in lower-case hexadecimal.
     """
 
@@ -90,10 +93,20 @@ class Pretrained:
     sha256: str
     normalisation: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    rest: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+
+Rename = Callable[[str], "str | None"]
+"""Our name of a published tensor; None for one that is not of the network."""
 
 
 def read_pretrained(
-    encoder: str, source: str, *, cache: Path | None = None, progress: Progress | None = None
+    encoder: str,
+    source: str,
+    *,
+    whole: Rename | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
 ) -> Pretrained:
     """Reads weights for an encoder, and fetches them first where they are published ones.
 
@@ -102,6 +115,7 @@ def read_pretrained(
         source: `imagenet`, or a file: torchvision's `.pth` (or the same tensors as `.safetensors`), for a
             Mix Transformer its published code's or `transformers`', for an encoder of timm timm's own
             `.safetensors`, or a pixelwise model file whose network has this encoder.
+        whole: The network's names of the tensors in its authors' files, which hold more than the encoder.
         cache: Folder for fetched files; the user's cache folder where not given.
         progress: Told of bytes that come.
 
@@ -131,7 +145,7 @@ def read_pretrained(
     if of_timm:
         own = own_tensors(encoder, tensors, path)
         return Pretrained(str(path), own, sha256_of(path), timm_convention(encoder))
-    return _from_torchvision(encoder, path, tensors)
+    return _from_published(encoder, path, tensors, whole)
 
 
 def fetch_published(
@@ -175,7 +189,8 @@ def fetch_published(
 def load_pretrained(encoder: nn.Module, pretrained: Pretrained) -> None:
     """Gives an encoder its pretrained weights; the first layer is adapted to its number of channels.
 
-    Deeper layers that the encoder was shortened by are left out; everything that it has must be there.
+    Deeper layers that the encoder was shortened by are left out; everything that it has must be there, but
+    for what it calls `optional`.
 
     Raises:
         ConfigError: Tensors are missing or of another shape, as with another alpha.
@@ -186,19 +201,47 @@ def load_pretrained(encoder: nn.Module, pretrained: Pretrained) -> None:
     kernel = expected[first].ndim == 4 and first in given and given[first].ndim == 4
     if kernel and given[first].shape[1] == 3 != expected[first].shape[1]:
         given[first] = adapt_first_layer(given[first], expected[first].shape[1])
-    counters = {name for name in expected if name.endswith("num_batches_tracked")}
+    optional: tuple[str, ...] = getattr(encoder, "optional", ())
     for name, tensor in expected.items():
-        if name in counters:
+        if name.endswith("num_batches_tracked") or name.startswith(optional):
             given.setdefault(name, tensor)
-        elif name not in given:
+        if given.get(name) is tensor:
+            continue
+        if name not in given:
             raise ConfigError(f"{pretrained.origin}: the weights lack {name}, so they are of another encoder")
-        elif given[name].shape != tensor.shape:
+        if given[name].shape != tensor.shape:
             raise ConfigError(
                 f"{pretrained.origin}: {name} is {tuple(given[name].shape)}, but the encoder needs "
                 f"{tuple(tensor.shape)}; its width (alpha) must be that of the weights"
             )
     # An encoder without data ("meta"), built to check that weights fit, takes the tensors themselves.
     encoder.load_state_dict({name: given[name] for name in expected}, assign=expected[first].is_meta)
+
+
+def load_rest(network: nn.Module, pretrained: Pretrained) -> None:
+    """Gives a network what its authors' file holds beside the encoder.
+
+    Heads for other numbers of classes keep their fresh weights, and heads that the network was built without
+    are left out.
+
+    Raises:
+        ConfigError: A tensor is of another shape in more than its outputs.
+    """
+    expected = network.state_dict()
+    fitting: dict[str, Tensor] = {}
+    for name, tensor in pretrained.rest.items():
+        wanted = expected.get(name)
+        if wanted is None:
+            continue
+        if wanted.shape[1:] != tensor.shape[1:]:
+            raise ConfigError(
+                f"{pretrained.origin}: {name} is {tuple(tensor.shape)}, but the network needs "
+                f"{tuple(wanted.shape)}; its arguments must be those of the weights"
+            )
+        if wanted.shape == tensor.shape:
+            fitting[name] = tensor
+    meta = any(tensor.is_meta for tensor in expected.values())
+    network.load_state_dict(fitting, strict=False, assign=meta)
 
 
 def adapt_first_layer(weight: Tensor, in_channels: int) -> Tensor:
@@ -249,24 +292,29 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
             f"{path} is truncated, damaged or no torch file ({error}): download it again"
         ) from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]  # a checkpoint of MMSegmentation, with its settings beside
+        content = content["state_dict"]  # beside settings and counters of the training that wrote the file
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
         raise ConfigError(f"{path} holds no state dict (names and tensors): save the network's state_dict()")
     return {str(key): tensor for key, tensor in content.items()}
 
 
-def _from_torchvision(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> Pretrained:
-    """Torchvision's names as ours; its pictures are standardised, its arithmetic is PyTorch's."""
+def _from_published(
+    encoder: str, path: Path, tensors: Mapping[str, Tensor], whole: Rename | None
+) -> Pretrained:
+    """Published names as ours; the pictures are standardised, the arithmetic is PyTorch's."""
     if encoder in _MIX_TRANSFORMERS:
         return _from_segformer(encoder, path, tensors)
+    if whole is not None and (found := _renamed(tensors, _lenient(whole))):
+        parts, rest = _parted(found)
+        if parts:
+            return Pretrained(str(path), parts, sha256_of(path), IMAGENET, rest=rest)
     if encoder not in _RENAME:
         able = ", ".join((*_RENAME, *_MIX_TRANSFORMERS))
         raise ConfigError(f"{path}: no foreign weights can be read for {encoder}; for {able} they can")
-    rename = _RENAME[encoder]
-    renamed = {name: tensor for key, tensor in tensors.items() if (name := rename(key)) is not None}
+    renamed = _renamed(tensors, _RENAME[encoder])
     if not renamed:
         raise ConfigError(
-            f"{path}: no tensor has a name of torchvision's {encoder}; it holds "
+            f"{path}: no tensor has a name of {_AUTHORS.get(encoder, 'torchvision')}'s {encoder}; it holds "
             f"{', '.join(list(tensors)[:3])} …"
         )
     arguments = {"arithmetic": "torch"} if encoder == "mobilenet_v2" else {}
@@ -285,6 +333,18 @@ def _from_segformer(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> 
     return Pretrained(str(path), own, sha256_of(path), IMAGENET, {"eps": reference.eps})
 
 
+def _renamed(tensors: Mapping[str, Tensor], rename: Rename) -> dict[str, Tensor]:
+    return {name: tensor for key, tensor in tensors.items() if (name := rename(key)) is not None}
+
+
+def _parted(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """A network's tensors: those of its encoder under the encoder's names, and all others."""
+    parts = {
+        name.removeprefix(_ENCODER): tensor for name, tensor in tensors.items() if name.startswith(_ENCODER)
+    }
+    return parts, {name: tensor for name, tensor in tensors.items() if not name.startswith(_ENCODER)}
+
+
 def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], header: str) -> Pretrained:
     """The encoder of a network that pixelwise trained, with the conventions that it was trained with."""
     try:
@@ -293,11 +353,7 @@ def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], he
         convention = str(arguments["normalisation"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} has a damaged header ({error}): copy it again") from error
-    parts = {
-        name.removeprefix("encoder."): tensor
-        for name, tensor in tensors.items()
-        if name.startswith("encoder.")
-    }
+    parts, _ = _parted(tensors)
     if not parts:
         raise ConfigError(f"{path}: its network has no encoder of its own to take weights from")
     named = arguments.get("encoder")
@@ -308,7 +364,7 @@ def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], he
     return Pretrained(str(path), parts, sha256_of(path), convention, own)
 
 
-def _torchvision_vgg(batch_norm: bool) -> Callable[[str], str | None]:
+def _torchvision_vgg(batch_norm: bool) -> Rename:
     layers = torchvision_names(batch_norm)
 
     def rename(key: str) -> str | None:
@@ -318,8 +374,8 @@ def _torchvision_vgg(batch_norm: bool) -> Callable[[str], str | None]:
     return rename
 
 
-def _lenient(rename: Callable[[str], str | None]) -> Callable[[str], str | None]:
-    """The renaming with None for a name that is not torchvision's."""
+def _lenient(rename: Rename) -> Rename:
+    """The renaming with None for a name that is of no such network."""
 
     def careful(key: str) -> str | None:
         try:
@@ -332,8 +388,11 @@ def _lenient(rename: Callable[[str], str | None]) -> Callable[[str], str | None]
 
 _MIX_TRANSFORMERS = ("mit_b0", "mit_b1", "mit_b2")
 
-_RENAME: dict[str, Callable[[str], str | None]] = {
+_RENAME: dict[str, Rename] = {
     "mobilenet_v2": _lenient(mobilenet_v2.torchvision_name),
+    "mobilenet_v3_large": _lenient(mobilenet_v3.large_name),
+    "mobilenet_v3_small": _lenient(mobilenet_v3.small_name),
+    "pidnet": _lenient(pidnet.published_name),
     "resnet18": _lenient(resnet.torchvision_name),
     "resnet34": _lenient(resnet.torchvision_name),
     "vgg16": _torchvision_vgg(False),

@@ -85,6 +85,43 @@ class BasicBlock(nn.Module):
         stride: Of the first convolution and of the projection.
         arithmetic: Padding, eps and momentum.
         activation: After the first convolution, and after the sum.
+        open_ended: Leave the activation after the sum out.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int,
+        arithmetic: Arithmetic,
+        activation: Activation,
+        open_ended: bool = False,
+    ) -> None:
+        super().__init__()
+        self.first = ConvNorm(
+            in_channels, out_channels, stride=stride, arithmetic=arithmetic, activation=activation
+        )
+        self.second = ConvNorm(out_channels, out_channels, arithmetic=arithmetic, activation=None)
+        self.project = _projection(in_channels, out_channels, stride, arithmetic)
+        self.act = nn.Identity() if open_ended else make_activation(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, C, H, W)` to `(N, C', ceil(H / stride), ceil(W / stride))`."""
+        return self.act(self.second(self.first(x)) + self.project(x))
+
+
+class Bottleneck(nn.Module):
+    """A 3x3 convolution between two of 1x1, the last twice as wide, beside the identity or a projection.
+
+    Nothing follows the sum.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output, even.
+        stride: Of the 3x3 convolution and of the projection.
+        arithmetic: Padding, eps and momentum.
+        activation: After the first two convolutions.
     """
 
     def __init__(
@@ -97,25 +134,26 @@ class BasicBlock(nn.Module):
         activation: Activation,
     ) -> None:
         super().__init__()
+        narrow = out_channels // 2
         self.first = ConvNorm(
-            in_channels, out_channels, stride=stride, arithmetic=arithmetic, activation=activation
+            in_channels, narrow, kernel_size=1, arithmetic=arithmetic, activation=activation
         )
-        self.second = ConvNorm(out_channels, out_channels, arithmetic=arithmetic, activation=None)
-        self.project: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != out_channels:
-            self.project = ConvNorm(
-                in_channels,
-                out_channels,
-                kernel_size=1,
-                stride=stride,
-                arithmetic=arithmetic,
-                activation=None,
-            )
-        self.act = make_activation(activation)
+        self.second = ConvNorm(narrow, narrow, stride=stride, arithmetic=arithmetic, activation=activation)
+        self.third = ConvNorm(narrow, out_channels, kernel_size=1, arithmetic=arithmetic, activation=None)
+        self.project = _projection(in_channels, out_channels, stride, arithmetic)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, C, H, W)` to `(N, C', ceil(H / stride), ceil(W / stride))`."""
-        return self.act(self.second(self.first(x)) + self.project(x))
+        return self.third(self.second(self.first(x))) + self.project(x)
+
+
+def _projection(in_channels: int, out_channels: int, stride: int, arithmetic: Arithmetic) -> nn.Module:
+    """What stands beside a block: a 1x1 convolution where size or width change."""
+    if stride == 1 and in_channels == out_channels:
+        return nn.Identity()
+    return ConvNorm(
+        in_channels, out_channels, kernel_size=1, stride=stride, arithmetic=arithmetic, activation=None
+    )
 
 
 def resnet18(*, in_channels: int = 3, alpha: float = 1.0, activation: Activation = "relu") -> nn.Module:

@@ -25,6 +25,9 @@ from pixelwise.graph.rules import RULES, changes_nothing
 from pixelwise.nn import resample
 from pixelwise.nn.frame import Frame
 
+_STRIDE = 32
+"""Of the deepest maps of most networks, where the frame does not say."""
+
 
 def capture(network: nn.Module) -> Graph:
     """The graph of a network of `pixelwise.models` in evaluation.
@@ -37,7 +40,9 @@ def capture(network: nn.Module) -> Graph:
         BackendError: It does what a graph has no operation for, or other things for pictures of other sizes.
     """
     frame = cast("Frame", network.frame)
-    sides = [frame.side(1 + count * frame.multiple) for count in (1, 2, 4)]
+    # Large enough that the deepest maps have more than one pixel and are told from each other.
+    step = max(frame.multiple, _STRIDE)
+    sides = [frame.side(1 + count * step) for count in (1, 2, 4)]
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:

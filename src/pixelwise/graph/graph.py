@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pixelwise.graph.ops import Concat, Conv, Multiply, Op, Shuffle, TransposedConv
+from pixelwise.graph.ops import ChannelSum, Concat, Conv, Multiply, Op, Shuffle, TransposedConv
 from pixelwise.nn.frame import Frame
 
 
@@ -95,6 +95,8 @@ class Graph:
                     count = sum(found[name] for name in node.inputs)
                 case Multiply():
                     count = max(found[name] for name in node.inputs)
+                case ChannelSum():
+                    count = 1
                 case Shuffle(factor):
                     count = first // factor**2
                 case _:

@@ -213,12 +213,25 @@ def _shuffle(writer: OnnxWriter, node: Node, op: ops.Shuffle) -> None:
     writer.add("DepthToSpace", node.inputs, node.output, blocksize=op.factor, mode="CRD")
 
 
+def _mean_pool(writer: OnnxWriter, node: Node, op: ops.MeanPool) -> None:
+    sizes = {"kernel_shape": [op.kernel] * 2, "strides": [op.stride] * 2, "pads": [op.padding] * 4}
+    writer.add("AveragePool", node.inputs, node.output, count_include_pad=1, **sizes)
+
+
 def _fit(writer: OnnxWriter, node: Node, _: ops.Fit) -> None:
     x, like = node.inputs
     planes = writer.add("Slice", [writer.add("Shape", [x]), writer.number([0]), writer.number([2])])
     wanted = writer.add("Concat", [planes, writer.sides(like)], axis=0)
     places = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     writer.add("Resize", [x, "", "", wanted], node.output, **places)
+
+
+def _channel_sum(writer: OnnxWriter, node: Node, _: ops.ChannelSum) -> None:
+    writer.add("ReduceSum", [*node.inputs, writer.number([1])], node.output, keepdims=1)
+
+
+def _hard_sigmoid(writer: OnnxWriter, node: Node, _: ops.HardSigmoid) -> None:
+    writer.add("HardSigmoid", node.inputs, node.output, alpha=1 / 6, beta=0.5)
 
 
 def _plain(kind: str) -> Callable[[OnnxWriter, Node, Any], None]:
@@ -236,10 +249,14 @@ WRITERS: dict[type, Callable[[OnnxWriter, Node, Any], None]] = {
     ops.Leaky: _leaky,
     ops.Sigmoid: _plain("Sigmoid"),
     ops.Tanh: _plain("Tanh"),
+    ops.HardSigmoid: _hard_sigmoid,
+    ops.HardSwish: _plain("HardSwish"),
     ops.Add: _plain("Add"),
     ops.Multiply: _plain("Mul"),
+    ops.ChannelSum: _channel_sum,
     ops.Concat: _concat,
     ops.MaxPool: _max_pool,
+    ops.MeanPool: _mean_pool,
     ops.Enlarge: _enlarge,
     ops.Pad: _pad,
     ops.Trim: _trim,

@@ -116,6 +116,16 @@ class GroupNorm:
 
 
 @dataclass(frozen=True)
+class HardSigmoid:
+    """`x / 6 + 1 / 2`, cut off at 0 and 1."""
+
+
+@dataclass(frozen=True)
+class HardSwish:
+    """`x` times its hard sigmoid."""
+
+
+@dataclass(frozen=True)
 class Add:
     """The sum of two maps of one size."""
 
@@ -123,6 +133,11 @@ class Add:
 @dataclass(frozen=True)
 class Multiply:
     """The product of two maps of one size, or of one with fewer: one channel, or one row and one column."""
+
+
+@dataclass(frozen=True)
+class ChannelSum:
+    """The sum over each pixel's channels: `(N, 1, H, W)`."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +164,21 @@ class MaxPool:
     padding: int = 0
     ceil: bool = False
     places: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanPool:
+    """The mean of each window, the zeros of a padding counted.
+
+    Attributes:
+        kernel: Height and width of the window.
+        stride: Step in both directions.
+        padding: Rows and columns of zeros around the map, on every side.
+    """
+
+    kernel: int
+    stride: int
+    padding: int = 0
 
 
 @dataclass(frozen=True)
@@ -270,12 +300,16 @@ Op = (
     | Leaky
     | Sigmoid
     | Tanh
+    | HardSigmoid
+    | HardSwish
     | Silu
     | GroupNorm
     | Add
     | Multiply
+    | ChannelSum
     | Concat
     | MaxPool
+    | MeanPool
     | Enlarge
     | Pad
     | Trim

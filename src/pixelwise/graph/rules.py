@@ -108,6 +108,14 @@ def _tanh(call: Call) -> tuple[Op, Sequence[Tensor]]:
     return ops.Tanh(), [call.args[0]]
 
 
+def _hard_sigmoid(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    return ops.HardSigmoid(), [call.args[0]]
+
+
+def _hard_swish(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    return ops.HardSwish(), [call.args[0]]
+
+
 def _add(call: Call) -> tuple[Op, Sequence[Tensor]]:
     one, other = call.two()
     if is_known(one, call) and is_known(other, call):
@@ -125,6 +133,13 @@ def _sub(call: Call) -> tuple[Op, Sequence[Tensor]]:
         raise BackendError("a difference of two maps has no operation")
     shift = per_channel(constant, x)
     return ops.Scale(np.ones_like(shift), -shift), [x]
+
+
+def _subtracted(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    """A constant minus a map: Python hands the map first."""
+    x, constant = call.two()
+    shift = per_channel(constant, x)
+    return ops.Scale(-np.ones_like(shift), shift), [x]
 
 
 def _mul(call: Call) -> tuple[Op, Sequence[Tensor]]:
@@ -145,6 +160,13 @@ def _multiplied(one: Tensor, other: Tensor) -> bool:
     planes = one.shape[1] == other.shape[1] or 1 in (one.shape[1], other.shape[1])
     sides = [tuple(x.shape[2:]) for x in (one, other)]
     return planes and (sides[0] == sides[1] or (1, 1) in sides)
+
+
+def _sum(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    x, axis, kept = call.bound("input", "dim", "keepdim", dim=None, keepdim=False)
+    if x.dim() != 4 or axis not in (1, -3, (1,), [1]) or not kept:
+        raise BackendError(f"a sum over the axes {axis} has no operation; over channels, kept, there is one")
+    return ops.ChannelSum(), [x]
 
 
 def _cat(call: Call) -> tuple[Op, Sequence[Tensor]]:
@@ -171,6 +193,26 @@ def _max_pool(call: Call) -> tuple[Op, Sequence[Tensor]]:
         padding=one_number(padding, "padding"),
         ceil=bool(ceil),
         places=bool(places) or isinstance(call.result, tuple),
+    )
+    return op, [x]
+
+
+def _mean_pool(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    x, kernel, stride, padding, ceil, counted, divisor = call.bound(
+        *("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
+        stride=None,
+        padding=0,
+        ceil_mode=False,
+        count_include_pad=True,
+        divisor_override=None,
+    )
+    zeros = one_number(padding, "padding")
+    if ceil or divisor is not None or (zeros and not counted):
+        raise BackendError("a mean-pooling that does not divide by its window's size has no operation")
+    op = ops.MeanPool(
+        kernel=one_number(kernel, "window"),
+        stride=one_number(kernel if stride is None else stride, "stride"),
+        padding=zeros,
     )
     return op, [x]
 
@@ -263,12 +305,17 @@ RULES: dict[str, Rule] = {
     "tanh": _tanh,
     "silu": _silu,
     "group_norm": _group_norm,
+    "hardsigmoid": _hard_sigmoid,
+    "hardswish": _hard_swish,
     "add": _add,
     "sub": _sub,
+    "__rsub__": _subtracted,
     "mul": _mul,
+    "sum": _sum,
     "cat": _cat,
     "max_pool2d": _max_pool,
     "max_pool2d_with_indices": _max_pool,
+    "avg_pool2d": _mean_pool,
     "interpolate": _interpolate,
     "pad": _pad,
     "adaptive_avg_pool2d": _adaptive_mean,

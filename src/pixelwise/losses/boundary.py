@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pixelwise.errors import ConfigError
 from pixelwise.losses.overlap import one_hot
+from pixelwise.losses.window import spread
 from pixelwise.types import IGNORE
 
 _TINY = 1e-7
@@ -51,8 +51,8 @@ class Boundary:
             truth = one_hot(target, logits.shape[1]).float()
             true_edge = self._edge(truth, counted)
             edge = self._edge(logits.float().softmax(1), counted)
-            precision = (edge * _spread(true_edge, self.tolerance)).sum((2, 3)) / _at_least_tiny(edge)
-            recall = (_spread(edge, self.tolerance) * true_edge).sum((2, 3)) / _at_least_tiny(true_edge)
+            precision = (edge * spread(true_edge, self.tolerance)).sum((2, 3)) / _at_least_tiny(edge)
+            recall = (spread(edge, self.tolerance) * true_edge).sum((2, 3)) / _at_least_tiny(true_edge)
             score = 2 * precision * recall / (precision + recall).clamp(min=_TINY)  # (N, K)
             present = (true_edge.sum((2, 3)) > 0).to(score)
             weights = present if class_weights is None else present * class_weights.to(score)
@@ -64,16 +64,7 @@ class Boundary:
         # An ignored pixel is taken as of every class, so that nothing ends there. Pooling is quicker on whole
         # planes than on few channels side by side.
         outside = torch.where(counted, 1 - shares, 0).contiguous()
-        return torch.where(counted, _spread(outside, self.width) - outside, 0)
-
-
-def _spread(x: Tensor, window: int) -> Tensor:
-    """The maximum in a square window around each pixel, one side after the other."""
-    if window == 1:
-        return x
-    half = window // 2
-    rows = F.max_pool2d(x, (window, 1), stride=1, padding=(half, 0))
-    return F.max_pool2d(rows, (1, window), stride=1, padding=(0, half))
+        return torch.where(counted, spread(outside, self.width) - outside, 0)
 
 
 def _at_least_tiny(edge: Tensor) -> Tensor:

@@ -16,13 +16,16 @@ import torch
 from torch import nn
 
 from pixelwise.encoders import complete_encoder_arguments, convention
-from pixelwise.encoders.pretrained import Pretrained, load_pretrained, read_pretrained
+from pixelwise.encoders.pretrained import Pretrained, Rename, load_pretrained, load_rest, read_pretrained
 from pixelwise.errors import ConfigError
 from pixelwise.header import Architecture
+from pixelwise.models import lraspp, pidnet
 from pixelwise.models.deeplabv3plus import DeepLabV3Plus
 from pixelwise.models.fcn import FCN
 from pixelwise.models.fpn import FPN
+from pixelwise.models.lraspp import LRASPP
 from pixelwise.models.mobilenet_segnet import MobileNetSegNet
+from pixelwise.models.pidnet import PIDNet
 from pixelwise.models.segformer import SegFormer
 from pixelwise.models.segnet import SegNet
 from pixelwise.models.unet import UNet
@@ -43,6 +46,7 @@ class ModelInfo:
         fixed: Arguments of `build` that the name stands for.
         encoder: The encoder of networks that have no argument of that name; its weights can be pretrained.
         decides: Arguments of the encoder that the network's own of that name stand for too.
+        published: Our name of a tensor in the files of the network's authors; None for a foreign one.
     """
 
     build: Callable[..., nn.Module]
@@ -50,6 +54,7 @@ class ModelInfo:
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
     encoder: str | None = None
     decides: tuple[str, ...] = ()
+    published: Rename | None = None
 
 
 _LONG = "Long 2015, Fully Convolutional Networks"
@@ -71,6 +76,8 @@ MODELS: dict[str, ModelInfo] = {
     "segformer-b0": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b0", "channels": 256}),
     "segformer-b1": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b1", "channels": 256}),
     "segformer-b2": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b2", "channels": 768}),
+    "lraspp": ModelInfo(LRASPP, "Howard 2019, Searching for MobileNetV3", published=lraspp.torchvision_name),
+    "pidnet-s": ModelInfo(PIDNet, "Xu 2023, PIDNet", encoder="pidnet", published=pidnet.published_name),
 }
 
 
@@ -91,7 +98,9 @@ def build_model(
         arguments: The architecture's own arguments, e.g. `{"normalisation": "unit"}`.
         seed: Of the weights; torch's global generator is then left as it was. Without one it decides.
         weights: Pretrained weights of the encoder: `imagenet`, or a file (see `read_pretrained`). What they
-            were trained with (normalisation, arithmetic) becomes an argument of the network.
+            were trained with (normalisation, arithmetic) becomes an argument of the network. Of a file that
+            the network's authors published, the rest of the network comes along, but for layers that answer
+            for another number of classes.
         progress: Told of bytes that come, where weights are fetched.
 
     Returns:
@@ -115,9 +124,8 @@ def read_weights(
 ) -> Pretrained:
     """Reads pretrained weights for the encoder that a network has with these arguments; see `build_model`."""
     info = _find(name)
-    return read_pretrained(
-        _encoder_name(name, info, _complete(name, info, arguments or {})), source, progress=progress
-    )
+    encoder = _encoder_name(name, info, _complete(name, info, arguments or {}))
+    return read_pretrained(encoder, source, whole=info.published, progress=progress)
 
 
 def assemble(
@@ -144,6 +152,7 @@ def assemble(
             network = info.build(num_classes=num_classes, **info.fixed, **own)
     if pretrained is not None:
         load_pretrained(network.encoder, pretrained)  # pyright: ignore[reportArgumentType]
+        load_rest(network, pretrained)
     network.architecture = Architecture(name, own)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
     return network
 

@@ -1,8 +1,10 @@
 """Auxiliary heads: a second, cheap answer from the middle of a network, which only training looks at.
 
 A network that has them is built with the argument `auxiliary`, keeps their parameters under the name
-`auxiliary`, and answers `forward_auxiliary(x)` with its own logits and theirs, all at the input's size. Model
-files are written without them. Source: H. Zhao et al., "Pyramid Scene Parsing Network", CVPR 2017, section 4.
+`auxiliary`, and answers `forward_auxiliary(x)` with its own logits and theirs by name, all at the input's
+size. Model files are written without them. What is said of classes is called `auxiliary` and learns what the
+network's own logits learn (H. Zhao et al., "Pyramid Scene Parsing Network", CVPR 2017, section 4). For any
+other name, the network says in `extra_loss` which losses read it.
 
 Knows no network in particular and no loss.
 """
@@ -14,6 +16,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from pixelwise.nn.outputs import AUXILIARY, LOGITS
+
 ARGUMENT = "auxiliary"
 _PREFIX = "auxiliary."
 
@@ -23,11 +27,24 @@ def has_auxiliary(network: nn.Module) -> bool:
     return isinstance(getattr(network, ARGUMENT, None), nn.Module)
 
 
-def forward_with_auxiliary(network: nn.Module, x: Tensor) -> list[Tensor]:
-    """The network's logits and then those of its auxiliary heads, if it has any; all at the input's size."""
+def forward_with_auxiliary(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """The network's logits, and by their names those of its auxiliary heads, if it has any."""
     if has_auxiliary(network):
         return network.forward_auxiliary(x)  # pyright: ignore[reportCallIssue]
-    return [network(x)]
+    return {LOGITS: network(x)}
+
+
+def output_names(network: nn.Module) -> frozenset[str]:
+    """What `forward_with_auxiliary` answers."""
+    if not has_auxiliary(network):
+        return frozenset({LOGITS})
+    heads = getattr(network, ARGUMENT)
+    return frozenset({LOGITS, *(heads if isinstance(heads, nn.ModuleDict) else (AUXILIARY,))})
+
+
+def extra_loss(network: nn.Module) -> str:
+    """What the network's outputs beside logits are taught with, as its source has it; empty for none."""
+    return getattr(network, "extra_loss", "") if has_auxiliary(network) else ""
 
 
 def deployed_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:

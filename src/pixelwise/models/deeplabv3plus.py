@@ -23,6 +23,7 @@ from pixelwise.nn.aspp import ASPP
 from pixelwise.nn.conv import ARITHMETICS, ConvNorm, SeparableConvNorm
 from pixelwise.nn.frame import RepeatedBorder, crop, enlarge, full_precision
 from pixelwise.nn.normalise import Convention, Normalise
+from pixelwise.nn.outputs import AUXILIARY, LOGITS
 from pixelwise.nn.resample import Upsampling, make_upsampling
 
 RATES = (6, 12, 18)
@@ -121,12 +122,18 @@ class DeepLabV3Plus(nn.Module):
         """Normalised input with its frame to logits that have the picture's in their upper left."""
         return enlarge(full_precision(self.forward_native(x)), self.native_stride)
 
-    def forward_auxiliary(self, x: Tensor) -> list[Tensor]:
-        """As `forward`, with the auxiliary head's logits after the network's own."""
+    def forward_auxiliary(self, x: Tensor) -> dict[str, Tensor]:
+        """As `forward`, with the auxiliary head's logits beside the network's own."""
         features = self.encoder(self.frame(self.normalise(x)))
         second = self.auxiliary(features[_MIDDLE])  # pyright: ignore[reportOptionalCall]
-        heads = (self._decode(features), self.native_stride), (second, self.encoder.strides[_MIDDLE])
-        return [crop(enlarge(full_precision(head), stride), *x.shape[2:]) for head, stride in heads]
+        heads = {
+            LOGITS: (self._decode(features), self.native_stride),
+            AUXILIARY: (second, self.encoder.strides[_MIDDLE]),
+        }
+        return {
+            name: crop(enlarge(full_precision(head), stride), *x.shape[2:])
+            for name, (head, stride) in heads.items()
+        }
 
     def forward_native(self, x: Tensor) -> Tensor:
         """Normalised input, its sides multiples of the output stride, to logits at a quarter of its size."""

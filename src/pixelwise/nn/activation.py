@@ -9,7 +9,7 @@ from torch import nn
 
 from pixelwise.errors import ConfigError
 
-Activation = Literal["relu", "relu6", "leaky-relu", "sigmoid", "tanh"]
+Activation = Literal["relu", "relu6", "leaky-relu", "sigmoid", "tanh", "hard-swish"]
 
 LEAK = 0.01
 """Slope of the leaky ReLU below zero (Maas 2013)."""
@@ -20,13 +20,15 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leaky-relu": lambda: nn.LeakyReLU(LEAK, inplace=True),
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
+    "hard-swish": lambda: nn.Hardswish(inplace=True),
 }
 
 
 def make_activation(name: Activation) -> nn.Module:
-    """`max(x, 0)`, that capped at 6, with slope 0.01 below zero, `1 / (1 + exp(-x))`, or `tanh(x)`.
+    """`max(x, 0)`, that capped at 6, with slope 0.01 below zero, `1 / (1 + exp(-x))`, `tanh(x)`, hard swish.
 
-    The piecewise linear ones work in place: put them after a layer whose output nobody else reads.
+    The last is `x * relu6(x + 3) / 6` (Howard 2019). It and the ReLUs work in place: put them after a layer
+    whose output nobody else reads.
 
     Raises:
         ConfigError: Another name; the message lists what there is.

@@ -26,6 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError, PixelwiseError
 from pixelwise.models.auxiliary import forward_with_auxiliary
+from pixelwise.nn.outputs import LOGITS
 from pixelwise.torch_runtime import choose_precision
 from pixelwise.training.launch import Launch
 
@@ -143,17 +144,17 @@ def _environment(launch: Launch) -> ClusterEnvironment:
 
 
 class Heads(nn.Module):
-    """A network whose answer is a list: its logits, and in training those of its auxiliary heads."""
+    """A network that answers by name: its logits, and in training what its auxiliary heads say."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """`(N, 3, H, W)` raw RGB to logits `(N, K, H, W)`, the network's own first."""
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """`(N, 3, H, W)` raw RGB to outputs as `nn.outputs` names them, all at that size."""
         if self.training:
             return forward_with_auxiliary(self.network, x)
-        return [self.network(x)]
+        return {LOGITS: self.network(x)}
 
 
 def compiled(module: nn.Module, config: TrainConfig) -> nn.Module:

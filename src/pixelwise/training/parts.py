@@ -23,7 +23,6 @@ from pixelwise.data.class_weights import balanced_weights
 from pixelwise.data.prepared import Prepared
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.header import Architecture
-from pixelwise.losses import build_loss
 from pixelwise.training import guard
 from pixelwise.training.average import WeightAverage
 from pixelwise.training.checkpoint import State
@@ -32,11 +31,11 @@ from pixelwise.training.engine import check_devices, decide_precision, join_fabr
 from pixelwise.training.events import Listener, Silent
 from pixelwise.training.job import steps_per_epoch
 from pixelwise.training.launch import Launch
+from pixelwise.training.objective import Objective, build_objective
 from pixelwise.training.optim import build_optimizer
 from pixelwise.training.origin import check_names, find_origin
 from pixelwise.training.ranks import ALONE, COMPILE_SECONDS, STEP_SECONDS, Ranks
 from pixelwise.training.start import take_over
-from pixelwise.training.step import Objective
 from pixelwise.training.synced_norm import synchronise
 
 
@@ -117,11 +116,7 @@ class Parts:
             average=average,
             weights_sha256=origin.sha256,
             optimizer=optimizer,
-            objective=Objective(
-                loss=build_loss(config.loss, class_weights=weights),
-                class_weights=weights,
-                auxiliary=config.aux_weight,
-            ),
+            objective=build_objective(network, config, weights),
             precision=precision,
             listener=listener,
         )

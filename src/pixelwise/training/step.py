@@ -15,37 +15,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from pixelwise.losses import Loss
+from pixelwise.training.objective import Objective
 from pixelwise.training.ranks import ALONE, Ranks
 from pixelwise.types import IGNORE
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a step minimises.
-
-    Attributes:
-        loss: Of logits and targets.
-        class_weights: `(K,) float32` on the device, or None: the weight of a pixel of each class when pieces
-            of a batch are put together.
-        auxiliary: Weight of each auxiliary head's loss.
-    """
-
-    loss: Loss
-    class_weights: Tensor | None
-    auxiliary: float
-
-    def __call__(self, heads: list[Tensor], masks: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of the network's own logits, and what is minimised: with that of auxiliary heads added."""
-        own, *others = (self.loss(logits, masks) for logits in heads)
-        return own, own + self.auxiliary * sum(others) if others else own
-
-    def weight(self, masks: Tensor) -> Tensor:
-        """A batch's weight in a mean over pixels, float64: counted pixels, each times its class weight."""
-        counts = torch.bincount(masks.reshape(-1), minlength=256)
-        if self.class_weights is None:
-            return counts[:255].sum(dtype=torch.float64)
-        return (counts[: len(self.class_weights)] * self.class_weights.double()).sum()
 
 
 @dataclass(frozen=True)

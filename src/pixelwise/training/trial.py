@@ -25,7 +25,6 @@ from pixelwise.augment import augment
 from pixelwise.backends.torch import choose_device
 from pixelwise.config import TrainConfig
 from pixelwise.data.loader import Batch
-from pixelwise.losses import build_loss
 from pixelwise.models import assemble
 from pixelwise.nn.arguments import parse_arguments
 from pixelwise.training.average import WeightAverage
@@ -34,8 +33,9 @@ from pixelwise.training.clock import Clock
 from pixelwise.training.encoder_layers import freeze, set_bn_momentum, to_training_mode
 from pixelwise.training.engine import Heads, compiled, decide_precision, make_fabric
 from pixelwise.training.machine import resident_peak
+from pixelwise.training.objective import build_objective
 from pixelwise.training.optim import build_optimizer
-from pixelwise.training.step import Objective, Stepper
+from pixelwise.training.step import Stepper
 from pixelwise.training.validate import validate
 
 TOO_LITTLE_MEMORY = 3
@@ -163,11 +163,7 @@ def _built(wish: Wish, device: torch.device, precision: str) -> tuple[Stepper, S
     # Which weights the classes have takes no other room; they are counted later.
     balanced = bool(config.class_weights) or config.balance != "none"
     weights = torch.ones(wish.classes, device=device) if balanced else None
-    objective = Objective(
-        loss=build_loss(config.loss, class_weights=weights),
-        class_weights=weights,
-        auxiliary=config.aux_weight,
-    )
+    objective = build_objective(network, config, weights)
     stepper = Stepper(
         fabric=fabric,
         engine=engine,

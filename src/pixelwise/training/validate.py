@@ -12,8 +12,9 @@ from torch import nn
 
 from pixelwise.data.loader import Batch
 from pixelwise.metrics import ConfusionMatrix
+from pixelwise.nn.outputs import LOGITS
+from pixelwise.training.objective import Objective
 from pixelwise.training.ranks import ALONE, Ranks
-from pixelwise.training.step import Objective
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,7 @@ def validate(
         for batch in batches:
             images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2).float()
             masks = torch.from_numpy(batch.masks).to(device)
-            logits = engine(images)[0]
+            logits = engine(images)[LOGITS]
             batch_weight = objective.weight(masks)
             total += objective.loss(logits, masks).double() * batch_weight
             weight += batch_weight
