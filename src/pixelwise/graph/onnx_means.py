@@ -1,10 +1,11 @@
-"""Means over parts of a map in the terms of ONNX: groups of channels, windows; see `graph.onnx_nodes`.
+"""Means over parts of a map, and what has no name of its own, in the terms of ONNX; see `graph.onnx_nodes`.
 
-They are taken in float32 whatever the maps' type: a sum over a whole picture is no number for float16.
+Means are taken in float32 whatever the maps' type: a sum over a whole picture is no number for float16.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,15 @@ _FLOAT = onnx.TensorProto.FLOAT
 
 def _silu(writer: OnnxWriter, node: Node, _: ops.Silu) -> None:
     writer.add("Mul", [*node.inputs, writer.add("Sigmoid", node.inputs)], node.output)
+
+
+def _gelu_tanh(writer: OnnxWriter, node: Node, _: ops.GeluTanh) -> None:
+    (x,) = node.inputs
+    cube = writer.add("Mul", [writer.add("Mul", [x, x]), x])
+    bent = writer.add("Add", [x, writer.add("Mul", [cube, writer.real(0.044715)])])
+    share = writer.add("Tanh", [writer.add("Mul", [bent, writer.real(math.sqrt(2 / math.pi))])])
+    half = writer.add("Mul", [x, writer.real(0.5)])
+    writer.add("Mul", [half, writer.add("Add", [share, writer.real(1.0)])], node.output)
 
 
 def _group_norm(writer: OnnxWriter, node: Node, op: ops.GroupNorm) -> None:
@@ -78,6 +88,7 @@ def _typed(writer: OnnxWriter, x: str, output: str | None = None) -> str:
 
 MEAN_WRITERS: dict[type, Callable[[OnnxWriter, Node, Any], None]] = {
     ops.Silu: _silu,
+    ops.GeluTanh: _gelu_tanh,
     ops.GroupNorm: _group_norm,
     ops.WindowMean: _window_mean,
 }

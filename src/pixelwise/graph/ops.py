@@ -264,6 +264,11 @@ class Gelu:
     """`x` times the share of a standard normal distribution below `x` (Hendrycks 2016); exact, by erf."""
 
 
+@dataclass(frozen=True)
+class GeluTanh:
+    """GELU's approximation, `x (1 + tanh(√(2 / π) (x + 0.044715 x³))) / 2`."""
+
+
 @dataclass(frozen=True, eq=False)
 class ChannelNorm:
     """Layer normalisation over the channels of each pixel.
@@ -322,6 +327,7 @@ Op = (
     | UnpoolCorner
     | UnpoolPlaces
     | Gelu
+    | GeluTanh
     | ChannelNorm
     | Attention
 )

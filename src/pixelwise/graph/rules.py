@@ -207,14 +207,24 @@ def _mean_pool(call: Call) -> tuple[Op, Sequence[Tensor]]:
         divisor_override=None,
     )
     zeros = one_number(padding, "padding")
-    if ceil or divisor is not None or (zeros and not counted):
-        raise BackendError("a mean-pooling that does not divide by its window's size has no operation")
     op = ops.MeanPool(
         kernel=one_number(kernel, "window"),
         stride=one_number(kernel if stride is None else stride, "stride"),
         padding=zeros,
     )
+    cut = ceil and not _windows_lie_inside(op, x, call.result)
+    if cut or divisor is not None or (zeros and not counted):
+        raise BackendError("a mean-pooling that does not divide by its window's size has no operation")
     return op, [x]
+
+
+def _windows_lie_inside(op: ops.MeanPool, x: Tensor, result: Tensor) -> bool:
+    """Whether rounding up adds no window: for this map, so for all whose sides are such multiples."""
+    sides = zip(x.shape[2:], result.shape[2:], strict=True)
+    return all(
+        side % op.stride == 0 and (side + 2 * op.padding - op.kernel) // op.stride + 1 == count
+        for side, count in sides
+    )
 
 
 def _interpolate(call: Call) -> tuple[Op, Sequence[Tensor]]:
@@ -308,6 +318,7 @@ RULES: dict[str, Rule] = {
     "hardsigmoid": _hard_sigmoid,
     "hardswish": _hard_swish,
     "add": _add,
+    "add_": _add,
     "sub": _sub,
     "__rsub__": _subtracted,
     "mul": _mul,
@@ -330,4 +341,6 @@ def changes_nothing(key: str, call: Call) -> bool:
     """Whether a call gives what it got: a dropout in evaluation, a float of what is float32."""
     if key in ("dropout", "dropout2d"):
         return not call.bound("input", "p", "training", p=0.5, training=True)[2]
+    if key == "contiguous":
+        return True
     return key == "float" and call.result.dtype == call.args[0].dtype

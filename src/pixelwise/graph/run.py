@@ -130,6 +130,7 @@ _SIMPLE: dict[type, Callable[..., Tensor]] = {
     ops.UnpoolCorner: lambda op, x: resample.UnpoolCorner(op.factor)(x),
     ops.UnpoolPlaces: lambda _, x, places: resample.UnpoolIndices()(x, places),
     ops.Gelu: lambda _, x: F.gelu(x),
+    ops.GeluTanh: lambda _, x: F.gelu(x, approximate="tanh"),
     ops.Attention: lambda op, query, key, value: attend(query, key, value, op.heads, op.scale),
 }
 """Operations without weights, of one output."""
