@@ -2,24 +2,36 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+
+# Python compiles a module when it is first imported, and keeps it: a fifth of what is installed ever is, and
+# the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What the test of the JavaScript example runs on; without npm that test is skipped.
 JAVASCRIPT := $(if $(shell command -v npm),tests/js/node_modules/.installed)
 
 .PHONY: demo test lint unit install clean
 
-demo: install
+demo: $(VENV)/.pixelwise
 	$(BIN)/pixelwise demo
 
 test: lint unit
 
-install: $(INSTALLED)
+install: $(VENV)/.dev
 
-$(INSTALLED): pyproject.toml constraints.txt
+# An old pip takes twice as long to find out that the pins go together.
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) --upgrade pip
+
+$(VENV)/.pixelwise: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable .
 	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	touch $(VENV)/.pixelwise $@
 
 tests/js/node_modules/.installed: tests/js/package-lock.json
 	npm ci --prefix tests/js --ignore-scripts --no-audit --no-fund --silent

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from drawn_folder import draw_folder
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parent
+REPOSITORY = TESTS.parent
+
+LONG = ("training", "engines", "parity", "graph", "cli")
+"""Folders of tests that start processes, train or compile."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones come first: what is left at the end is short, and all processes end together."""
+    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in LONG)
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +58,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     save_model(path, network, header)
     return path
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export measures speed and memory of no account, for tests of the rest of it."""
+    monkeypatch.setattr("pixelwise.parity.prove.peak_memory", lambda *_: None)
+    monkeypatch.setattr("pixelwise.parity.speed.ROUNDS", 1)
+
+
+@pytest.fixture(scope="module")
+def quick_curves() -> Iterator[None]:
+    """No plot in `curves.png`: one takes longer than an epoch of these runs, and has tests of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pixelwise.training.log.save_curves", lambda _rows, path: path.write_bytes(b"curves"))
+        yield

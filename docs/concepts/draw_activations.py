@@ -20,14 +20,15 @@ from torch import nn
 from pixelwise.nn.activation import ACTIVATIONS, make_activation
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
-COLOURS = dict(zip(ACTIVATIONS, ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#cc79a7"), strict=True))
+PALETTE = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#e69f00")
+COLOURS = dict(zip(ACTIVATIONS, PALETTE, strict=True))
 WIDTH, PICTURES, SEEDS = 128, 256, 10
 DEPTHS = (2, 4, 8, 12, 16, 24, 32)
 
 
 def curves() -> None:
     """Each function above its derivative."""
-    figure, axes = plt.subplots(2, len(ACTIVATIONS), figsize=(12, 4.2), sharex=True, layout="constrained")
+    figure, axes = plt.subplots(2, len(ACTIVATIONS), figsize=(14, 4.2), sharex=True, layout="constrained")
     for (top, bottom), name in zip(axes.T, ACTIVATIONS, strict=True):
         x = torch.linspace(-8, 8, 1601, requires_grad=True)
         y = make_activation(name)(x * 1)  # some work in place, which a leaf must not be

@@ -41,6 +41,21 @@ class Drawing:
     joined: str = "added"
 
 
+@dataclass(frozen=True)
+class Branches:
+    """A network of several paths side by side.
+
+    Attributes:
+        boxes: (module, label, column, row); row 0 is the middle, 1 above it.
+        arrows: (from, to): places in `boxes`.
+        names: (column, row, name of the branch), written before that column.
+    """
+
+    boxes: tuple[tuple[str, str, float, int], ...]
+    arrows: tuple[tuple[int, int], ...]
+    names: tuple[tuple[int, int, str], ...]
+
+
 def blocks(path: str, places: tuple[int, ...], label: str) -> tuple[tuple[str, str], ...]:
     """Several places of one module list under one label."""
     return tuple((f"{path}.{i}", label) for i in places)
@@ -52,7 +67,7 @@ FCN = (
     ("score", "scores"),
 )
 RESNET = (("encoder.stem", "stem"), *blocks("encoder.layers", (0, 1, 2, 3), "ResNet-18"))
-STAGES = {
+STAGES: dict[str, Drawing | Branches] = {
     "unet-xception": Drawing(
         (
             ("stem.relu", "stem"),
@@ -125,6 +140,37 @@ STAGES = {
         ),
         ((3, 6), (2, 7), (1, 8), (5, 9), (6, 9), (7, 9)),
         "added in the pyramid, concatenated where joined",
+    ),
+    "lraspp": Drawing(
+        (
+            ("encoder.stem", "stem"),
+            *blocks("encoder.blocks", (1, 3, 6), "MobileNetV3"),
+            ("encoder.last", "1x1"),
+            ("pixel", "1x1, gated"),
+            ("up", "x2"),
+            ("high", "scores"),
+        ),
+        ((2, 7),),
+        "scores of stride 8, added",
+    ),
+    "pidnet-s": Branches(
+        (
+            ("encoder.stem", "stem", 0, 0),
+            *((f"encoder.integral.{i}", "residual", i + 1, 0) for i in range(5)),
+            ("encoder.pyramid", "PAPPM", 6, 0),
+            *((f"encoder.proportional.{i}", "residual", i + 3, 1) for i in range(3)),
+            *((f"encoder.derivative.{i}", "residual", i + 3, -1) for i in range(3)),
+            ("fuse", "Bag", 7, 0),
+            ("head", "scores", 8, 0),
+        ),
+        (
+            *((i, i + 1) for i in range(6)),
+            *((2, first) for first in (7, 10)),
+            *((3 + i, 8 + i) for i in range(2)),
+            *((3 + i, 11 + i) for i in range(2)),
+            *((7, 8), (8, 9), (9, 13), (10, 11), (11, 12), (12, 13), (6, 13), (13, 14)),
+        ),
+        ((3, 1, "P: details (Pag)"), (3, -1, "D: boundaries")),
     ),
 }
 COLOURS = {
@@ -213,13 +259,48 @@ def draw(name: str, drawing: Drawing, axis: Axes) -> None:
     axis.set_axis_off()
 
 
+def draw_branches(name: str, drawing: Branches, axis: Axes) -> None:
+    """One network of several paths on an axis of its own."""
+    at: list[tuple[float, float, float, float]] = []  # left, middle, width, height
+    found = shapes(name, [path for path, *_ in drawing.boxes])
+    for (path, label, column, row), (channels, side) in zip(drawing.boxes, found, strict=True):
+        width, height = 0.1 * math.log2(channels + 1), 0.2 * math.log2(side)
+        x, y = 1.55 * column, 2.2 * row
+        colour = COLOURS.get(path.split(".")[0], DECODER)
+        axis.add_patch(Rectangle((x, y - height / 2), width, height, facecolor=colour, edgecolor="#555555"))
+        axis.text(x + width / 2, y + height / 2 + 0.06, f"{channels}", ha="center", va="bottom", fontsize=9)
+        axis.text(x + width / 2, y, f"{side}²", ha="center", va="center", fontsize=7.5, rotation=90)
+        axis.text(x + width / 2, y - height / 2 - 0.08, label, ha="center", va="top", fontsize=7)
+        at.append((x, y, width, height))
+    for start, end in drawing.arrows:
+        (a, b, width, _), (c, d, *_) = at[start], at[end]
+        across = b != d
+        axis.add_patch(
+            FancyArrowPatch(
+                (a + width, b),
+                (c, d),
+                arrowstyle="-|>",
+                mutation_scale=9,
+                color="#d55e00" if across else "black",
+            )
+        )
+    for column, row, text in drawing.names:
+        axis.text(1.55 * column - 0.4, 2.2 * row, text, ha="right", va="center", fontsize=9)
+    axis.set(xlim=(-0.4, 1.55 * 9), ylim=(-3.3, 3.5))
+    axis.set_title(f"{name}: channels above the maps, sides for a {SIZE}x{SIZE} picture inside", fontsize=10)
+    axis.set_axis_off()
+
+
 def main() -> None:
     """A picture for each network."""
     if set(STAGES) != set(MODELS):
         raise SystemExit(f"drawn are {sorted(STAGES)}, but there are {sorted(MODELS)}")
     for name, drawing in STAGES.items():
         figure, axis = plt.subplots(figsize=(9, 3.4), layout="constrained")
-        draw(name, drawing, axis)
+        if isinstance(drawing, Branches):
+            draw_branches(name, drawing, axis)
+        else:
+            draw(name, drawing, axis)
         figure.savefig(IMAGES / f"architecture-{name}.png", dpi=100)
         plt.close(figure)
 

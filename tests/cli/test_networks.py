@@ -13,7 +13,9 @@ from safetensors.torch import load_file
 
 import pixelwise as pw
 from pixelwise.cli import main
-from pixelwise.models import MODELS
+from pixelwise.models import MODELS, build_model
+
+pytestmark = pytest.mark.usefixtures("quick_curves")
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "weights" / "mobilenet_v2-b0353104.pth"
 
@@ -31,6 +33,8 @@ CASES = {
     "segformer-b0": ["encoder.alpha=0.5"],
     "segformer-b1": ["encoder.alpha=0.25"],
     "segformer-b2": ["encoder.alpha=0.125"],
+    "lraspp": ["encoder=mobilenet_v3_small", "encoder.alpha=0.5"],
+    "pidnet-s": ["width=8"],
 }
 
 
@@ -59,16 +63,58 @@ def test_a_network_trains_and_its_file_is_all_it_takes(
     np.testing.assert_allclose(seg.probabilities.sum(axis=0), 1, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["fcn-8s", "deeplabv3plus", "segformer-b0"])
-def test_dropout_does_not_spoil_a_resume(name: str, shared_data_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["fcn-8s", "deeplabv3plus", "segformer-b0", "pidnet-s"])
+def test_neither_dropout_nor_heads_for_training_spoil_a_resume(
+    name: str, shared_data_folder: Path, tmp_path: Path
+) -> None:
     for folder, epochs in (("whole", "2"), ("parts", "1")):
         (tmp_path / folder).mkdir()
         torch.manual_seed(len(folder))  # what the global generator does must not matter
         assert train(shared_data_folder, tmp_path / folder, name, CASES[name], "--epochs", epochs) == 0
     torch.manual_seed(99)
     assert main(["train", "--resume", str(tmp_path / "parts" / "run"), "--epochs", "2"]) == 0
-    whole, parts = (load_file(tmp_path / f / "run" / "last.safetensors") for f in ("whole", "parts"))
-    assert all(torch.equal(tensor, parts[key]) for key, tensor in whole.items())
+    for file in ("last.safetensors", "checkpoint.safetensors"):  # the latter with the heads and the optimiser
+        whole, parts = (load_file(tmp_path / f / "run" / file) for f in ("whole", "parts"))
+        assert whole.keys() == parts.keys()
+        assert all(torch.equal(tensor, parts[key]) for key, tensor in whole.items())
+
+
+def test_heads_for_training_are_taught_and_stay_out_of_the_file(
+    shared_data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, expression in enumerate(("5*edge(width=2)", "edge + edge_ce")):
+        (tmp_path / str(number)).mkdir()
+        more = ["--extra-loss", expression]
+        assert train(shared_data_folder, tmp_path / str(number), "pidnet-s", CASES["pidnet-s"], *more) == 0
+    first, second = (load_file(tmp_path / n / "run" / "checkpoint.safetensors") for n in "01")
+    taught = [key for key in first if "auxiliary.boundary.1.conv.weight" in key]
+    assert taught
+    assert not any(torch.equal(first[key], second[key]) for key in taught)
+    best = tmp_path / "0" / "run" / "best.safetensors"
+    assert pw.load(best).header.architecture.arguments["auxiliary"] is False
+    assert not any("auxiliary" in key for key in load_file(best))
+    # It begins again from the file, then without the heads.
+    (tmp_path / "again").mkdir()
+    assert train(shared_data_folder, tmp_path / "again", "pidnet-s", [], "--init", str(best)) == 0
+    capsys.readouterr()
+    more = ["--extra-loss", "edge_ce"]
+    assert train(shared_data_folder, tmp_path / "no", "pidnet-s", CASES["pidnet-s"], *more) == 2
+    assert "teaches nothing to the boundary head of pidnet-s" in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_is_counted_of_a_network_is_what_predicts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--classes", "11", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    statistics = 2 * sum(  # means and variances of all batch normalisations
+        module.num_features
+        for name, module in build_model("pidnet-s", num_classes=11).named_modules()
+        if isinstance(module, torch.nn.BatchNorm2d) and not name.startswith("auxiliary")
+    )
+    assert rows["pidnet-s"]["parameters"] == 7_624_683 + statistics
+    assert main(["summary", "pidnet-s", "--classes", "11", "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert table["parameters"] == rows["pidnet-s"]["parameters"]
+    assert sum(row["parameters"] for row in table["rows"]) == table["parameters"]
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the real weights are not beside the checkout")

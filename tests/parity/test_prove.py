@@ -68,9 +68,16 @@ def data(shared_data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     ],
 )
 def test_a_good_export_holds(
-    real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags, name, runtimes
+    real_data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    flags,
+    name,
+    runtimes,
 ) -> None:
     """A network that was trained, on real photos: one of drawn weights changes its mind for a grey level."""
+    monkeypatch.setattr(speed, "ROUNDS", 1)
     out, model = tmp_path / name, REPOSITORY / "models" / "pets.safetensors"
     data = ["--data", str(real_data / "cats"), "--pictures", "3"]
     assert main(["export", str(model), *data, *flags, "--out", str(out), "--json"]) == 0
@@ -139,13 +146,6 @@ def spoil_program(archive: bytes, value: str) -> bytes:
     spoilt = io.BytesIO()
     torch.jit.save(program, spoilt)
     return spoilt.getvalue()
-
-
-@pytest.fixture
-def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Speed and memory of no account, so that tests of the rest are quick."""
-    monkeypatch.setattr(prove, "peak_memory", lambda *_: None)
-    monkeypatch.setattr(speed, "ROUNDS", 1)
 
 
 @pytest.mark.usefixtures("unmeasured")

@@ -1,4 +1,4 @@
-"""What one rank does in `test_ranks`, in a process of its own: `python ranks_work.py TASK FOLDER`.
+"""What one rank does in `test_ranks`, in a process of its own.
 
 It leaves what it found in FOLDER, for the test to compare with one process.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
+from forked import Forked
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
@@ -161,27 +160,28 @@ def alone() -> dict[str, np.ndarray]:
     return everything(make_fabric(CPU, "float32"), ALONE)
 
 
-def start(task: str, folder: Path, count: int, by: Mapping[str, str] | None = None) -> None:
+def start(
+    task: Callable[[Path], None], folder: Path, count: int, by: Mapping[str, str] | None = None
+) -> None:
     """Runs a task on so many ranks and waits; for the test's own process.
 
     Args:
-        task: Its name.
+        task: What each of them does.
         folder: Where its files lie.
         count: How many ranks.
         by: What another launcher than ours sets in their environment, with `{rank}`.
     """
     launch = Launch("pixelwise", count, 1)
     with meeting_place(launch) as place:
-        processes: list[subprocess.Popen[str]] = []
+        processes: list[Forked] = []
         for rank in range(count):
-            environment = {**environment_of(launch, rank, place), "PYTHONPATH": os.pathsep.join(sys.path)}
+            environment = environment_of(launch, rank, place)
             if by is not None:
                 del environment[OURS], environment["LOCAL_RANK"], environment["NODE_RANK"]
                 environment |= {name: value.format(rank=rank) for name, value in by.items()}
-            command = [sys.executable, __file__, task, str(folder)]
-            processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment))
+            processes.append(Forked(task, folder, environment=environment))
         try:
-            errors = [process.communicate(timeout=200)[1] for process in processes]
+            errors = [process.communicate(200)[1] for process in processes]
         finally:
             for process in processes:
                 process.kill()
@@ -247,9 +247,3 @@ def compare_and_train(folder: Path) -> None:
         train(folder / "data", config, out=folder / "run", listener=Silent())
     except TrainingInterrupted as stopped:
         (folder / f"stopped-{rank}.txt").write_text(str(stopped))
-
-
-if __name__ == "__main__":
-    {"compare_and_die": compare_and_die, "compare_and_train": compare_and_train}[sys.argv[1]](
-        Path(sys.argv[2])
-    )

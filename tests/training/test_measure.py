@@ -17,6 +17,8 @@ from pixelwise.training.checkpoint import Progress
 from pixelwise.training.loop import _out_of_patience
 from pixelwise.training.measure import _choose, example_epoch, example_places
 
+pytestmark = pytest.mark.usefixtures("quick_curves")
+
 ROW = HistoryRow(
     epoch=1,
     step=7,
@@ -81,6 +83,8 @@ def test_examples_are_spread_evenly(count: int, wanted: int, places: set[int]) -
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return {
+        "model": "unet",
+        "model_args": ("width=2", "batch_norm=true"),
         "size": (32, 32),
         "batch_size": 4,
         "val_last": 3,
@@ -153,7 +157,7 @@ def test_a_model_file_holds_no_auxiliary_head(
 ) -> None:
     arguments = ("auxiliary=true", "encoder.alpha=0.35", "output_stride=16")
     chosen = {"model": "deeplabv3plus", "model_args": arguments, "epochs": 1}
-    run = pw.train(shared_data_folder, out=tmp_path / "run", **chosen, **settings)
+    run = pw.train(shared_data_folder, out=tmp_path / "run", **{**settings, **chosen})
     model = pw.load(run.best)
     assert model.header.architecture.arguments["auxiliary"] is False
     assert not any(name.startswith("auxiliary") for name in model.network.state_dict())

@@ -27,6 +27,8 @@ from pixelwise.lock import locked
 from pixelwise.training import measure, resume
 from pixelwise.training.sinks.tensorboard import TensorBoardSink
 
+pytestmark = pytest.mark.usefixtures("quick_curves")
+
 PART = ".part.checkpoint.safetensors"
 
 
@@ -37,6 +39,8 @@ class Died(BaseException):
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
+        "model": "unet",
+        "model_args": ("width=2", "batch_norm=true"),
         "size": (32, 32),
         "batch_size": 5,  # 9 pictures to train on: 2 steps an epoch
         "epochs": 2,

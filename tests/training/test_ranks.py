@@ -36,7 +36,7 @@ def one_process() -> dict[str, np.ndarray]:
 def test_two_ranks_step_and_measure_as_one_process_and_notice_a_death(
     tmp_path: Path, one_process: dict[str, np.ndarray]
 ) -> None:
-    ranks_work.start("compare_and_die", tmp_path, 2)
+    ranks_work.start(ranks_work.compare_and_die, tmp_path, 2)
     _assert_same(tmp_path, 2, one_process)
     noticed = json.loads((tmp_path / "noticed-0.json").read_text())
     assert len(noticed["reasons"]) == 3
@@ -69,7 +69,7 @@ def test_four_ranks_are_stopped_by_a_signal_at_one_and_another_number_goes_on(
     (tmp_path / "config.json").write_text(json.dumps(settings))
     slurm = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4", "SLURM_JOB_ID": "7"}
     slurm |= {"SLURM_PROCID": "{rank}", "SLURM_LOCALID": "{rank}", "SLURM_NODEID": "0"}
-    ranks_work.start("compare_and_train", tmp_path, 4, slurm)
+    ranks_work.start(ranks_work.compare_and_train, tmp_path, 4, slurm)
     _assert_same(tmp_path, 4, one_process)
     sentences = {(tmp_path / f"stopped-{rank}.txt").read_text() for rank in range(4)}
     assert sentences == {"stopped by SIGTERM in epoch 2 after step 2; the state is saved"}

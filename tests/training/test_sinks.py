@@ -18,10 +18,14 @@ from pixelwise.errors import ConfigError
 from pixelwise.training.sinks import Guarded
 from pixelwise.training.sinks.ids import record_id, recorded_id
 
+pytestmark = pytest.mark.usefixtures("quick_curves")
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, object]:
     return {
+        "model": "unet",
+        "model_args": ("width=2", "batch_norm=true"),
         "size": (32, 32),
         "batch_size": 5,
         "epochs": 3,

@@ -8,14 +8,14 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import filelock
 import pytest
+from forked import Forked, pixelwise
 from safetensors.torch import load_file
 
 pytest.importorskip("optuna", reason="needs the extra [tune]")
@@ -31,6 +31,8 @@ from pixelwise.training.tuning import Tuning, resume_tuning
 from pixelwise.training.tuning.run_trial import TrialOrder, run_trial
 from pixelwise.training.tuning.trial import Trial
 
+pytestmark = pytest.mark.usefixtures("quick_curves")
+
 TRIALS = 2
 SEARCH = ("lr=1e-4..1e-2:log", "flip=true,false")
 # A U-Net so narrow that writing its files is what takes time.
@@ -39,14 +41,6 @@ FLAGS = [
     *("--size", "32", "32", "--epochs", "2", "--batch-size", "5", "--val-last", "2", "--log-pictures", "0"),
     *("--checkpoint-seconds", "0", "--seed", "7"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_curves() -> Iterator[None]:
-    """A plot takes longer than these epochs, and has tests of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pixelwise.training.log.save_curves", lambda _rows, _path: None)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -77,22 +71,7 @@ def undisturbed(
     return pw.tune(shared_data_folder, base, out=out, trials=TRIALS, search=SEARCH)
 
 
-def _start(arguments: Sequence[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pixelwise", "tune", *arguments]
-    # As many threads as this process has: sums in another order have other last bits.
-    environment = {**os.environ, "OMP_NUM_THREADS": str(_threads())}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
-
-
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()
-
-
-def _wait(process: subprocess.Popen[str], path: Path) -> None:
+def _wait(process: Forked, path: Path) -> None:
     """Until the file is there."""
     deadline = time.monotonic() + 120
     while not path.exists():
@@ -121,7 +100,8 @@ def test_kill_interrupt_and_resume(
     out = tmp_path / "my tune"
     search = [word for setting in SEARCH for word in ("--search", setting)]
     arguments = [str(shared_data_folder), "--out", str(out), "--trials", str(TRIALS), *search, *FLAGS]
-    process = _start([*arguments, "--cache-dir", str(cache)])
+    words = ["tune", *arguments, "--cache-dir", str(cache)]
+    process = Forked(pixelwise, *words, environment=os.environ)
     _wait(process, out / "trial-001" / "checkpoint.safetensors")  # the second trial has done a step
     process.send_signal(signal.SIGKILL)
     process.communicate()

@@ -25,12 +25,14 @@ class Models:
 
         from pixelwise.cli.terminal import print_json
         from pixelwise.models import MODELS, build_model
+        from pixelwise.models.auxiliary import drop_auxiliary
         from pixelwise.models.summary import count_parameters, multiply_adds
 
         rows = []
         for name, info in MODELS.items():
             with torch.device("meta"):  # counting needs no weights
                 network = build_model(name, num_classes=self.classes)
+                drop_auxiliary(network)
             rows.append(
                 {
                     "name": name,

@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Print the layer table of a network: name, kind, output size, parameters."""
+    """Print the layer table of a network as it predicts: name, kind, output size, parameters."""
 
     model: Positional[str] = "unet-xception"
     """The architecture; `pixelwise models` lists them."""
@@ -32,12 +32,14 @@ class Summary:
 
         from pixelwise.cli.terminal import print_json
         from pixelwise.models import build_model
+        from pixelwise.models.auxiliary import drop_auxiliary
         from pixelwise.models.summary import summarize
         from pixelwise.nn.arguments import parse_arguments
 
         arguments = parse_arguments(self.model_args)
         with torch.device("meta"):  # a table needs no weights
             network = build_model(self.model, num_classes=self.classes, arguments=arguments)
+            drop_auxiliary(network)
         summary = summarize(network, self.size)
         if self.json:
             print_json(dataclasses.asdict(summary))

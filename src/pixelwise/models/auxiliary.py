@@ -47,6 +47,12 @@ def extra_loss(network: nn.Module) -> str:
     return getattr(network, "extra_loss", "") if has_auxiliary(network) else ""
 
 
+def drop_auxiliary(network: nn.Module) -> None:
+    """Takes the heads off a network, as its model file has it."""
+    if has_auxiliary(network):
+        setattr(network, ARGUMENT, None)
+
+
 def deployed_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A network's arguments without auxiliary heads."""
     return {key: (False if key == ARGUMENT else value) for key, value in arguments.items()}
