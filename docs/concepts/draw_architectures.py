@@ -66,6 +66,15 @@ FCN = (
     ("classifier", "fc6, fc7"),
     ("score", "scores"),
 )
+SEGFORMER = Drawing(
+    (
+        *blocks("encoder.layers", (0, 1, 2, 3), "Mix Transformer"),
+        ("fuse", "linear, enlarged, fused"),
+        ("head", "scores"),
+    ),
+    ((2, 4), (1, 4), (0, 4)),
+    "linear, enlarged, concatenated",
+)
 RESNET = (("encoder.stem", "stem"), *blocks("encoder.layers", (0, 1, 2, 3), "ResNet-18"))
 STAGES: dict[str, Drawing | Branches] = {
     "unet-xception": Drawing(
@@ -172,6 +181,9 @@ STAGES: dict[str, Drawing | Branches] = {
         ),
         ((3, 1, "P: details (Pag)"), (3, -1, "D: boundaries")),
     ),
+    "segformer-b0": SEGFORMER,
+    "segformer-b1": SEGFORMER,
+    "segformer-b2": SEGFORMER,
 }
 COLOURS = {
     "encoder": "#9ecae1",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from drawn_networks import pictures
 from pixelwise.backends.openvino import core
 from pixelwise.errors import BackendError
+from pixelwise.export.quantise import quantised_onnx
 from pixelwise.graph import capture, run, simplify
 from pixelwise.graph.graph import Graph, Node
 from pixelwise.graph.onnx import to_onnx
@@ -141,3 +142,18 @@ def test_what_a_graph_cannot_hold_is_refused(function, sentence: str) -> None:
 
     with pytest.raises(BackendError, match=sentence):
         capture(Other())
+
+
+def test_in_8_bits_they_stay_float() -> None:
+    images = list(np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8))
+    content = to_onnx(simplify(capture(Looking()))).SerializeToString()
+    nodes = onnx.load_from_string(quantised_onnx(content, images, keep=())).graph.node
+    whole = {node.output[0] for node in nodes if node.op_type == "DequantizeLinear"}
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    assert len(convolutions) == 5
+    assert all(set(node.input[:2]) <= whole for node in convolutions)
+    exact = [
+        node for node in nodes if node.op_type in ("LayerNormalization", "MatMul", "Softmax", "Erf", "Add")
+    ]
+    assert len(exact) == 6  # GELU's own sum among them
+    assert not any(set(node.input) & whole for node in exact)
