@@ -1,11 +1,22 @@
 """What does an engine cost? Pictures a second through one process, and through Ray with 1 and 2 workers.
 
-    python benchmarks/scale.py --model FILE --photos FOLDER [--count 400] [--rounds 3] [--out FILE]
+    python benchmarks/scale.py --model FILE --photos FOLDER [--count 1200] [--rounds 3] [--out FILE]
 
-Every way computes with torch on one core a worker and writes masks and overlays; `plain` is one process on
-one core, and `plain, twice` two such processes at once, each with half of the pictures: what two cores can
-do. The clock runs from the first result to the last, for a cluster starts in seconds and a job of millions
-takes hours; what the start takes is told beside it. The results of all ways are compared byte for byte.
+Every way has the machine's two cores, computes with torch and writes masks and overlays:
+
+- `plain`: one process as anybody runs it; its network takes both cores, its threads read and write beside it.
+- `ray, 1 worker`: one worker of two cores. `ray, 2 workers`: two workers of one core each.
+- `plain, twice`: two processes with half of the pictures and a one-core network each, which leave no core
+  idle. That is more than the plain run gets out of two cores, and what the two workers cost is told beside
+  it too.
+
+A job of millions takes hours, so the rate is that between a tenth and nine tenths of the results: by then
+each worker has its model, and none lacks work yet. The time to the first result and the whole time are told
+beside it. Rounds take the ways in turn, each round from another one on.
+
+The results are compared byte for byte with those of the plain way whose network has as many threads: sums in
+another order differ in their last bits, which may turn a pixel that stands between two classes. How many
+files differ between one thread and two is told.
 """
 
 from __future__ import annotations
@@ -17,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,61 +38,85 @@ from machine import spread, write_result
 from pixelwise.data.io import PICTURE_ENDINGS
 
 ONE_CORE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+CORES = 2
+THREADS = {"plain": CORES, "ray, 1 worker": CORES, "ray, 2 workers": 1, "plain, twice": 1}
+"""Of the network, in each way."""
 
 
 def main() -> None:
     """Measures in turn, so that whatever else the machine does hits all alike."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model", type=Path, required=True, help="a model file of a run")
     parser.add_argument("--photos", type=Path, required=True, help="a folder of pictures")
-    parser.add_argument("--count", type=int, default=400, help="pictures of each call; repeated where few")
+    parser.add_argument("--count", type=int, default=1200, help="pictures of each call; repeated where few")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--chunk", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="the result's file")
     options = parser.parse_args()
+    if len(os.sched_getaffinity(0)) != CORES:
+        sys.exit(f"the comparison is of {CORES} cores: run it under `taskset -c 0,1`")
 
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         place = Path(folder)
         photos, halves = _lay_out(options.photos, place, options.count)
-        ways = {
+        ways: dict[str, Callable[[Path], dict[str, float]]] = {
             "plain": lambda out: _plain(options, [photos], out),
+            "ray, 1 worker": lambda out: _ray(options, photos, out, workers=1, cpus=CORES),
+            "ray, 2 workers": lambda out: _ray(options, photos, out, workers=CORES, cpus=1),
             "plain, twice": lambda out: _plain(options, halves, out),
-            "ray, 1 worker": lambda out: _ray(options, photos, out, 1),
-            "ray, 2 workers": lambda out: _ray(options, photos, out, 2),
         }
-        measured: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
-        reference: dict[str, bytes] = {}
-        for number in range(options.rounds):
-            for name, way in ways.items():
-                out = place / "out"
-                measured[name].append(way(out))
-                results = _contents(out)
-                reference = reference or results
-                if results != reference:
-                    sys.exit(f"{name} wrote other results than plain: {len(results)} files")
-                shutil.rmtree(out)
-                print(f"round {number + 1}, {name}: {measured[name][-1]}", flush=True)
-        bytes_of = {"photo": _mean_size(photos), **_sizes(reference, options.count)}
+        measured, results = _rounds(options.rounds, ways, place / "out")
+        one, two = results[1], results[CORES]
+        bytes_of = {"photo": _mean_size(photos), **_sizes(two, options.count)}
 
-    rates = {name: spread([one["rate"] for one in some]) for name, some in measured.items()}
-    starts = {name: spread([one["start"] for one in some]) for name, some in measured.items()}
     write_result(
         "scale",
         out=options.out,
-        question="pictures a second of predict: one process, and Ray with 1 and 2 workers",
+        question="pictures a second of predict: one process, and Ray with 1 and 2 workers, on two cores",
         count=options.count,
         batch_size=options.batch_size,
         chunk=options.chunk,
-        pictures_a_second=rates,
-        seconds_to_the_first_result=starts,
+        pictures_a_second=_spreads(measured, "rate"),
+        seconds_to_the_first_result=_spreads(measured, "start"),
+        seconds_in_all=_spreads(measured, "whole"),
         overhead={
-            "ray, 1 worker, over plain": _overhead(measured, "plain", "ray, 1 worker"),
-            "ray, 2 workers, over plain, twice": _overhead(measured, "plain, twice", "ray, 2 workers"),
+            f"{other}, over {usual}": _overhead(measured, usual, other)
+            for usual, other in (
+                ("plain", "ray, 1 worker"),
+                ("plain", "ray, 2 workers"),
+                ("plain, twice", "ray, 2 workers"),
+            )
         },
         mean_bytes_a_picture=bytes_of,
-        results="byte for byte the same",
+        results="byte for byte those of the plain way with as many threads",
+        files=len(two),
+        files_that_differ_between_one_thread_and_two=sum(two[name] != one[name] for name in two),
     )
+
+
+Measured = dict[str, list[dict[str, float]]]
+
+
+def _rounds(
+    rounds: int, ways: dict[str, Callable[[Path], dict[str, float]]], out: Path
+) -> tuple[Measured, dict[int, dict[str, bytes]]]:
+    """What was measured of each way, and the results by the network's threads."""
+    measured: Measured = {name: [] for name in ways}
+    results: dict[int, dict[str, bytes]] = {}
+    names = list(ways)
+    for number in range(rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            measured[name].append(ways[name](out))
+            now = _contents(out)
+            before = results.setdefault(THREADS[name], now)
+            if now != before:
+                differing = sum(now.get(file) != content for file, content in before.items())
+                sys.exit(f"{name}: {differing} of {len(before)} files differ from another way's")
+            shutil.rmtree(out)
+            told = ", ".join(f"{key} {value:.2f}" for key, value in measured[name][-1].items())
+            print(f"round {number + 1}, {name}: {told}", flush=True)
+    return measured, results
 
 
 def _lay_out(source: Path, place: Path, count: int) -> tuple[Path, list[Path]]:
@@ -100,20 +136,21 @@ def _lay_out(source: Path, place: Path, count: int) -> tuple[Path, list[Path]]:
 
 
 def _plain(options: argparse.Namespace, folders: list[Path], out: Path) -> dict[str, float]:
-    environment = {**os.environ, **ONE_CORE}
+    twice = len(folders) > 1
     begin = time.time()
     running = [
         subprocess.Popen(
-            _command(options, folder, out / str(number) if len(folders) > 1 else out),
-            env=environment,
+            _command(options, folder, out / str(number) if twice else out),
+            env={**os.environ, **(ONE_CORE if twice else {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         for number, folder in enumerate(folders)
     ]
-    if any(process.wait() for process in running):
+    codes = [process.wait() for process in running]
+    if any(codes):
         sys.exit("predict failed")
-    if len(folders) > 1:  # brought together, to be compared
+    if twice:  # brought together, to be compared
         for number in range(len(folders)):
             for path in (out / str(number)).rglob("*.*"):
                 target = out / path.relative_to(out / str(number))
@@ -123,10 +160,12 @@ def _plain(options: argparse.Namespace, folders: list[Path], out: Path) -> dict[
     return _facts(out, begin)
 
 
-def _ray(options: argparse.Namespace, photos: Path, out: Path, workers: int) -> dict[str, float]:
-    more = ["--engine", "ray", "--ray-workers", str(workers), "--ray-chunk", str(options.chunk)]
+def _ray(
+    options: argparse.Namespace, photos: Path, out: Path, *, workers: int, cpus: int
+) -> dict[str, float]:
+    more = ["--engine", "ray", "--ray-workers", str(workers), "--ray-cpus", str(cpus)]
     begin = time.time()
-    command = [*_command(options, photos, out), *more]
+    command = [*_command(options, photos, out), *more, "--ray-chunk", str(options.chunk)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
@@ -139,12 +178,22 @@ def _command(options: argparse.Namespace, photos: Path, out: Path) -> list[str]:
 
 
 def _facts(out: Path, begin: float) -> dict[str, float]:
-    """The rate between the first result and the last, and when the first was there."""
+    """The rate in the middle, when the first result was there, and how long all of it took."""
+    whole = time.time() - begin
     times = sorted(path.stat().st_mtime for path in (out / "masks").rglob("*.png"))
-    return {"rate": (len(times) - 1) / (times[-1] - times[0]), "start": times[0] - begin}
+    first, last = len(times) // 10, len(times) - 1 - len(times) // 10
+    return {
+        "rate": (last - first) / (times[last] - times[first]),
+        "start": times[0] - begin,
+        "whole": whole,
+    }
 
 
-def _overhead(measured: dict[str, list[dict[str, float]]], usual: str, other: str) -> float:
+def _spreads(measured: Measured, key: str) -> dict[str, Any]:
+    return {name: spread([one[key] for one in some]) for name, some in measured.items()}
+
+
+def _overhead(measured: Measured, usual: str, other: str) -> float:
     """The share of time that `other` takes beyond `usual`: the median over the rounds."""
     pairs = zip(measured[usual], measured[other], strict=True)
     return round(median(one["rate"] / two["rate"] - 1 for one, two in pairs), 4)

@@ -104,6 +104,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from pixelwise.config import AugmentConfig, DataConfig, TrainConfig
     from pixelwise.data.drawn import draw_dataset
     from pixelwise.training.events import LogListener
+    from pixelwise.training.launch import Launch
     from pixelwise.training.parts import Parts
 
     recipe = AugmentConfig(
@@ -119,7 +120,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             batch_size=options.batch,
             data=DataConfig(val_share=0.5, cache_dir=Path(folder) / "cache"),
         )
-        parts = Parts.build(data, config, LogListener())
+        parts = Parts.build(data, config, LogListener(), launch=Launch())
         turns = Turns(parts, options.steps)
         turns.train(AugmentConfig())  # warm up
         rounds = [
@@ -151,15 +152,13 @@ class Turns:
     """The network with everything around it, a few steps at a time."""
 
     def __init__(self, parts: Any, steps: int) -> None:
-        from pixelwise.training.engine import Heads
         from pixelwise.training.step import Stepper
 
         self.parts, self.steps = parts, steps
-        engine, optimizer = parts.fabric.setup(Heads(parts.network), parts.optimizer)
         self.stepper = Stepper(
             fabric=parts.fabric,
-            engine=engine,
-            optimizer=optimizer,
+            engine=parts.engine,
+            optimizer=parts.fabric.setup_optimizers(parts.optimizer),
             objective=parts.objective,
             micro_batch=None,
             clip_norm=None,

@@ -37,7 +37,7 @@ def curves() -> None:
         bottom.plot(x.detach(), slope, color=COLOURS[name], linewidth=2)
         top.set_title(name)
         top.set_ylim(-1.5, 7)
-        bottom.set_ylim(-0.08, 1.08)
+        bottom.set_ylim(-0.6, 1.6)
         for axis in (top, bottom):
             axis.axhline(0, color="#999999", linewidth=0.8)
             axis.axvline(0, color="#999999", linewidth=0.8)

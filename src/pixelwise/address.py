@@ -15,6 +15,15 @@ from pixelwise.errors import ConfigError
 _URL = re.compile(r"(https?|s3|gs)://?(?=[^/])", re.IGNORECASE)
 
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+
+def scheme_of(place: str) -> str:
+    """`s3` of `s3://bucket/folder`, whatever may be read there; empty for a path, of Windows too."""
+    found = _SCHEME.match(place)
+    return found.group(1).lower() if found else ""
+
+
 def url_of(place: Path | str) -> str | None:
     """The URL that a path or text is, without a slash at its end; None for an ordinary path.
 
@@ -26,12 +35,16 @@ def url_of(place: Path | str) -> str | None:
     if found is None:
         return None
     url = f"{found.group(1).lower()}://{text[found.end() :]}"
+    _check_no_secret(url)
+    return url.rstrip("/")
+
+
+def _check_no_secret(url: str) -> None:
     if "@" in urlsplit(url).netloc:
         raise ConfigError(
             "a URL of data holds no user and password: leave out what stands before the @, and use a URL "
             "that is signed, or the settings of your object store"
         )
-    return url.rstrip("/")
 
 
 def member_url(folder: str, name: str) -> str:
@@ -57,10 +70,28 @@ def absolute(place: Path | str) -> Path:
     return Path(place).expanduser().resolve() if url is None else Path(url)
 
 
+def fixed(place: str) -> str:
+    """A path that no change of folder alters, its links as they are; a URL of any scheme as it is.
+
+    Raises:
+        ConfigError: As `url_of`.
+    """
+    if not scheme_of(place):
+        return str(Path(place).absolute())
+    _check_no_secret(place)
+    return place
+
+
+def named(place: Path | str) -> str:
+    """A place as it was given, for what others will read: a URL as one, without its signature."""
+    url = url_of(place)
+    return str(place) if url is None else plain_url(url)
+
+
 def shown(place: Path | str) -> str:
     """As `absolute`, for what others will read: a URL without its signature."""
     url = url_of(place)
     return str(absolute(place)) if url is None else plain_url(url)
 
 
-__all__ = ["absolute", "member_url", "plain_url", "quoted", "shown", "url_of"]
+__all__ = ["absolute", "fixed", "member_url", "named", "plain_url", "quoted", "scheme_of", "shown", "url_of"]

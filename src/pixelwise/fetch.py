@@ -1,26 +1,24 @@
 """One file over HTTP: taken up where it broke off, and checked.
 
-Knows a URL, a size and a checksum; nothing of data sets and of what is in the file.
+Knows a URL, a size and a checksum; nothing of data sets and of what is in the file. The way there is `web`'s.
 """
 
 from __future__ import annotations
 
 import http.client
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.files import digest_of
 from pixelwise.progress import Progress
+from pixelwise.web import LineError, RefusedError, ask, read
 
 RETRIES = 5
 """Tries in a row that bring less than a megabyte, before a server is given up."""
 
 _WORTHWHILE = 1 << 20
 _BLOCK = 1 << 18
-_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -48,14 +46,6 @@ class Wanted:
         )
 
 
-class _LineError(Exception):
-    """The server or the way to it failed; the message says how."""
-
-
-class _HopelessError(_LineError):
-    """Asking this server again would bring the same."""
-
-
 def fetch(url: str, part: Path, wanted: Wanted, *, progress: Progress | None, pause: float) -> str | None:
     """Asks for a file until `part` is whole and right; goes on after the bytes that are there.
 
@@ -80,9 +70,9 @@ def fetch(url: str, part: Path, wanted: Wanted, *, progress: Progress | None, pa
             if before < size:
                 _append(url, part, wanted.name, size, progress)
             reason = f"it broke off after {size_of(part):,} of {size:,} bytes"
-        except _HopelessError as error:
+        except RefusedError as error:
             return str(error)
-        except _LineError as error:
+        except LineError as error:
             reason = str(error)
         if size is not None and size_of(part) >= size:
             if wanted.is_right(part):
@@ -105,7 +95,7 @@ def _append(url: str, part: Path, name: str, size: int, progress: Progress | Non
     with _ask(url, have) as response, part.open("ab") as file:
         skip = 0 if response.status == 206 else have  # a server without ranges sends all of it again
         while have < size:
-            block = _read(response, min(_BLOCK, skip or size - have))
+            block = read(response, min(_BLOCK, skip or size - have))
             if not block:
                 return
             if skip:
@@ -122,36 +112,25 @@ def _size_there(url: str) -> int:
     with _ask(url, 0) as response:  # some servers answer HEAD otherwise, or not at all
         length = response.headers.get("Content-Length", "")
     if not length.isdigit():
-        raise _HopelessError("it does not say how long the file is, so a broken line could not be told")
+        why = "it does not say how long the file is, so a broken line could not be told"
+        raise RefusedError(response.status, why)
     return int(length)
 
 
 def _ask(url: str, have: int) -> http.client.HTTPResponse:
     """Opens the rest of a file from byte `have` on."""
-    request = urllib.request.Request(url, headers={"User-Agent": "pixelwise"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
     try:
-        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:
-            raise _HopelessError(f"its file ends before byte {have:,}, so it is another file") from error
-        kind = _HopelessError if error.code in (401, 403, 404, 410) else _LineError
-        raise kind(f"the server answers {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _LineError(f"no connection ({getattr(error, 'reason', None) or error!r})") from error
+        response = ask(url, {"Range": f"bytes={have}-"} if have else None)
+    except RefusedError as error:
+        if error.status == 416:
+            why = f"its file ends before byte {have:,}, so it is another file"
+            raise RefusedError(416, why) from error
+        raise
     stated = response.headers.get("Content-Range", "")
     if response.status == 206 and not stated.startswith(f"bytes {have}-"):
         response.close()
-        raise _HopelessError(f"it was asked for bytes from {have} on and sent {stated!r}")
+        raise RefusedError(206, f"it was asked for bytes from {have} on and sent {stated!r}")
     return response
-
-
-def _read(response: http.client.HTTPResponse, count: int) -> bytes:
-    try:
-        return response.read(count)
-    except (OSError, http.client.HTTPException) as error:
-        raise _LineError(f"the connection broke ({error!r})") from error
 
 
 def size_of(path: Path) -> int:

@@ -46,12 +46,19 @@ def save_model(path: Path, network: torch.nn.Module, header: ModelHeader, *, hal
         ModelFileError: A kernel has values that float16 cannot hold.
         DataError: The disk is full, or the folder cannot be written.
     """
+    save_weights(path, network.state_dict(), header, half=half)
+
+
+def save_weights(
+    path: Path, weights: Mapping[str, torch.Tensor], header: ModelHeader, *, half: bool = False
+) -> None:
+    """`save_model` for a network's weights by their names, wherever they come from."""
     document = {
         "format": 2 if half else 1,
         **dataclasses.replace(header, architecture=deployed(header.architecture)).to_json(),
     }
     # Contiguous copies: safetensors knows no strides, so channels_last weights are laid out anew.
-    state = deployed_state(network.state_dict())
+    state = deployed_state(weights)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     if half:
         tensors = {name: _halved(tensor, name) for name, tensor in tensors.items()}

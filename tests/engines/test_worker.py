@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from many_pictures import addresses, contents, in_one_process, make_predictor, worker
+from PIL import Image
 
-from pixelwise.engines import worker as module
-from pixelwise.engines.listing import Item, chunks
+from pixelwise.engines import attempts
+from pixelwise.engines import lane as module
+from pixelwise.engines.listing import Item, chunks, digest_of_chunk
 from pixelwise.engines.parts import FOLDER
+from pixelwise.engines.store import open_store
+from pixelwise.engines.worker import Worker
 from pixelwise.errors import BackendError, DataError
 from pixelwise.inference.predictor import Predictor
 
@@ -209,3 +215,86 @@ def test_the_batch_is_measured_where_it_is_not_given() -> None:
     assert choice.size in (1, 2)
     assert max(sizes) == 2
     assert str(choice).startswith(f"batches of {choice.size} (a picture takes in batches of 1: ")
+
+
+class _Watched:
+    """Computes as `FakeBackend`, and notes the rows of each batch, and whether two calls met."""
+
+    def __init__(self, before_first: Callable[[], object]) -> None:
+        self._usual, self._before_first = make_predictor().backend, before_first
+        self._inside = threading.Lock()
+        self.rows: list[int] = []
+        self.met = False
+
+    def logits(self, images: Any) -> Any:
+        if not self._inside.acquire(blocking=False):
+            self.met = True
+            return self._usual.logits(images)
+        try:
+            if not self.rows:
+                self._before_first()
+            self.rows.append(images.shape[1])
+            return self._usual.logits(images)
+        finally:
+            self._inside.release()
+
+
+def _wait_for(there: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def _watched(out: Path, before_first: Callable[[], object]) -> tuple[Worker, _Watched]:
+    backend, usual = _Watched(before_first), make_predictor()
+    predictor = Predictor(backend, usual.classes, usual.size_policy, batch_size=2)
+    return worker(str(out), predictor=predictor), backend
+
+
+def test_two_chunks_are_under_way_and_the_network_computes_for_one(photos: Path, tmp_path: Path) -> None:
+    expected = in_one_process(photos, tmp_path / "one")
+    begun = tmp_path / "out" / attempts.FOLDER
+    some, backend = _watched(tmp_path / "out", lambda: _wait_for(lambda: len(list(begun.iterdir())) == 2))
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(some.run, chunks(str(photos), 5)))
+    assert sum(report.done for report in reports) == 8
+    assert not backend.met
+    assert contents(tmp_path / "out") == expected
+
+
+def test_a_chunk_that_ended_its_worker_before_is_alone(photos: Path, tmp_path: Path) -> None:
+    every = [item for chunk in chunks(str(photos), 20) for item in chunk if "bad" not in item.name]
+    rows = [np.asarray(Image.open(item.address)).shape[0] for item in every]
+    hasty, careful = every[:4], every[4:]
+    store, name = open_store(str(tmp_path / "out")), f"000001-{digest_of_chunk(careful)}.jsonl"
+    mark = tmp_path / "out" / attempts.FOLDER / name
+    computes = threading.Event()
+
+    def before_first() -> None:
+        computes.set()
+        _wait_for(lambda: '"number": 3' in mark.read_text())
+
+    some, backend = _watched(tmp_path / "out", before_first)
+    for _ in range(attempts.IN_HASTE):
+        attempts.begin(store, name)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(some.run, hasty)
+        assert computes.wait(30)
+        second = pool.submit(some.run, careful)
+        assert (first.result().done, second.result().done) == (4, 4)
+    assert backend.rows[-4:] == rows[4:]  # one by one, behind all of the other chunk
+
+
+def test_a_picture_of_a_store_that_is_too_large_is_left_out(
+    memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pixelwise.engines import store
+
+    monkeypatch.setattr(store, "LARGEST", 100)
+    memory.pipe_file("/in/a.png", bytes(101))
+    memory.pipe_file("/in/b.png", bytes(100))
+    with pytest.raises(DataError, match=r"memory://in/a\.png is larger than 100 bytes"):
+        store.bring("memory://in/a.png", tmp_path / "a.png")
+    store.bring("memory://in/b.png", tmp_path / "b.png")
+    assert (tmp_path / "b.png").read_bytes() == bytes(100)

@@ -24,7 +24,9 @@ from pixelwise.data.loader import Batch
 from pixelwise.losses import build_extra_loss, build_loss
 from pixelwise.nn.conv import ARITHMETICS, BatchNorm
 from pixelwise.nn.outputs import AUXILIARY, BOUNDARY, LOGITS
-from pixelwise.training import TrainingInterrupted, loop, train
+from pixelwise.training import TrainingInterrupted, loop, sharding, train
+from pixelwise.training.average import WeightAverage
+from pixelwise.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from pixelwise.training.engine import Heads, join_fabric, make_fabric
 from pixelwise.training.events import Silent
 from pixelwise.training.job import Job
@@ -32,6 +34,8 @@ from pixelwise.training.launch import OURS, Launch, find_launch
 from pixelwise.training.launcher import environment_of, meeting_place
 from pixelwise.training.objective import Objective
 from pixelwise.training.ranks import ALONE, Ranks, lost
+from pixelwise.training.rmsprop import KerasRMSprop
+from pixelwise.training.shards import gathered
 from pixelwise.training.step import Stepper, Update
 from pixelwise.training.synced_norm import synchronise
 from pixelwise.training.validate import validate
@@ -51,6 +55,17 @@ CASES: dict[str, tuple[int, int | None, bool]] = {
     "one picture": (1, None, False),
     "heads": (7, 2, True),
     "heads, one picture": (1, None, False),
+}
+
+
+OPTIMIZERS: dict[str, Callable[[nn.Module], torch.optim.Optimizer]] = {
+    "frozen": lambda network: torch.optim.SGD(network.parameters(), lr=0.5, foreach=True),
+    "synced": lambda network: torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9, foreach=True),
+    "frozen, in pieces": lambda network: KerasRMSprop(network.parameters(), lr=0.01, weight_decay=0.1),
+    "fewer than ranks": lambda network: torch.optim.AdamW(network.parameters(), lr=0.01, foreach=True),
+    "one picture": lambda network: torch.optim.SGD(network.parameters(), lr=0.5),
+    "heads": lambda network: torch.optim.SGD(network.parameters(), lr=0.5),
+    "heads, one picture": lambda network: torch.optim.SGD(network.parameters(), lr=0.5),
 }
 
 
@@ -96,37 +111,85 @@ def pictures(count: int) -> tuple[Tensor, Tensor]:
     return images, masks
 
 
-def step(case: str, fabric: Fabric, ranks: Ranks) -> dict[str, np.ndarray]:
-    """The state of the network after one step of SGD on this rank's share, with loss and weight."""
+def _objective(device: torch.device, *, headed: bool = False) -> Objective:
+    if headed:
+        extra = build_extra_loss("20*edge", class_weights=None)
+        return Objective(build_loss("ce", class_weights=None), None, 0.4, extra)
+    weights = WEIGHTS.to(device)
+    return Objective(build_loss("ce", class_weights=weights), weights, 0.0)
+
+
+def step(
+    case: str, fabric: Fabric, ranks: Ranks, sharded: bool, folder: Path | None = None
+) -> dict[str, np.ndarray]:
+    """The state after one step on this rank's share, with loss and weight.
+
+    With a folder it is what comes back from a checkpoint there.
+    """
     count, micro_batch, frozen = CASES[case]
     headed = case.startswith("heads")
-    network = Headed() if headed else Small()
-    weights = None if headed else WEIGHTS
-    extra = build_extra_loss("20*edge", class_weights=None) if headed else None
+    network = (Headed() if headed else Small()).to(fabric.device)
     norms = (network.norm, network.pooled_norm) if frozen else ()
+    average = WeightAverage(network, 0.5)
     synchronise(network, norms, ranks)
-    engine, optimizer = fabric.setup(Heads(network), torch.optim.SGD(network.parameters(), lr=0.5))
+    engine = fabric.setup_module(Heads(network))
+    if sharded:
+        fabric.setup_module(Heads(average.network))
+    optimizer = OPTIMIZERS[case](network)
     for norm in norms:
         norm.eval()
     stepper = Stepper(
         fabric=fabric,
         engine=engine,
-        optimizer=optimizer,
-        objective=Objective(build_loss("ce", class_weights=weights), weights, 0.4 * headed, extra),
+        optimizer=fabric.setup_optimizers(optimizer),  # pyright: ignore[reportArgumentType]
+        objective=_objective(fabric.device, headed=headed),
         micro_batch=micro_batch,
         clip_norm=0.4,
         ranks=ranks,
+        sharded=sharded,
     )
-    images, masks = pictures(count)
+    images, masks = (tensor.to(fabric.device) for tensor in pictures(count))
     span = ranks.share().span(count)
     own = slice(span.start, span.stop)
     update = stepper.backward(images[own], masks[own], seed=(0,), largest=ranks.share().largest(count))
     stepper.step()
-    state = {f"{case}/{name}": value.numpy().copy() for name, value in network.state_dict().items()}
-    return {**state, f"{case}/loss": np.array(update.loss), f"{case}/weight": np.array(update.weight)}
+    average.update(network, 5)
+    state = State(network, optimizer, average)
+    if folder is not None:
+        state = _through_file(folder / "state.safetensors", state, frozen, fabric, ranks)
+    tensors = gathered(_everything_in(state), keep=True)
+    found = {f"{case}/{name}": value.numpy().copy() for name, value in tensors.items()}
+    return {**found, f"{case}/loss": np.array(update.loss), f"{case}/weight": np.array(update.weight)}
 
 
-def measured(fabric: Fabric, ranks: Ranks) -> dict[str, np.ndarray]:
+def _everything_in(state: State) -> dict[str, Tensor]:
+    """Weights, running statistics, their average, and what the optimiser remembers."""
+    assert state.average is not None
+    found = dict(state.network.state_dict())
+    found |= {f"average.{name}": value for name, value in state.average.network.state_dict().items()}
+    for number, entries in state.optimizer.state_dict()["state"].items():
+        found |= {f"optimizer.{number}.{name}": value for name, value in entries.items()}
+    return found
+
+
+def _through_file(path: Path, state: State, frozen: bool, fabric: Fabric, ranks: Ranks) -> State:
+    """Another state, in shards, with what a checkpoint of the first one holds."""
+    save_checkpoint(path, state, Progress(), write=ranks.first)
+    ranks.wait()
+    network = Small().to(fabric.device)
+    other = WeightAverage(network, 0.5)
+    for module in (network, other.network):
+        for parameter in module.parameters():
+            parameter.data.fill_(7)
+    synchronise(network, (network.norm, network.pooled_norm) if frozen else (), ranks)
+    fabric.setup_module(Heads(network))
+    fabric.setup_module(Heads(other.network))
+    loaded = State(network, OPTIMIZERS["synced"](network), other)
+    load_checkpoint(path, loaded)
+    return loaded
+
+
+def measured(fabric: Fabric, ranks: Ranks, sharded: bool) -> dict[str, np.ndarray]:
     """Loss and confusion over seven pictures in batches of two."""
     images, masks = pictures(7)
     own = list(ranks.share().strided(7))
@@ -135,23 +198,30 @@ def measured(fabric: Fabric, ranks: Ranks) -> dict[str, np.ndarray]:
         Batch(np.array(part), rows[0][part], rows[1][part])
         for part in (own[start : start + 2] for start in range(0, len(own), 2))
     ]
+    if sharded:
+        most = -(-7 // ranks.count)  # pictures of the first rank
+        nothing = Batch(np.zeros(0, np.int64), rows[0][:0], rows[1][:0])
+        batches += [nothing] * (-(-most // 2) - len(batches))
     found = validate(
-        fabric.setup(Heads(Small())),
+        fabric.setup_module(Heads(Small())),  # which brings it to its device
         batches,
         num_classes=3,
-        objective=Objective(build_loss("ce", class_weights=WEIGHTS), WEIGHTS, 0.0),
-        device=CPU,
+        objective=_objective(fabric.device),
+        device=fabric.device,
         on_batch=lambda done: None,
         ranks=ranks,
+        sharded=sharded,
     )
     return {"confusion": found.confusion, "validation loss": np.array(found.loss)}
 
 
-def everything(fabric: Fabric, ranks: Ranks) -> dict[str, np.ndarray]:
+def everything(
+    fabric: Fabric, ranks: Ranks, *, sharded: bool = False, folder: Path | None = None
+) -> dict[str, np.ndarray]:
     """All cases and the validation."""
-    found = measured(fabric, ranks)
+    found = measured(fabric, ranks, sharded)
     for case in CASES:
-        found |= step(case, fabric, ranks)
+        found |= step(case, fabric, ranks, sharded, folder if case == "synced" else None)
     return found
 
 
@@ -189,15 +259,41 @@ def start(
         assert process.returncode in (0, DEAD), text
 
 
-def compare(folder: Path) -> Ranks:
-    """One step of each case and one validation."""
-    fabric = join_fabric(CPU, "float32", find_launch(), seconds=20)
-    ranks = Ranks.of(fabric, seconds=20)
+def compare(folder: Path, device: torch.device = CPU) -> Ranks:
+    """One step of each case and one validation, with DDP and in shards."""
+    fabric = join_fabric(device, "float32", find_launch(), seconds=60)
+    ranks = Ranks.of(fabric, seconds=60)
     found = everything(fabric, ranks)
+    sharding.LEAST, sharding.MOST = 10, 40  # so that the small network has groups
+    shards = join_fabric(device, "float32", find_launch(), seconds=60, sharded=True)
+    in_shards = everything(shards, ranks, sharded=True, folder=folder)
+    found |= {f"in shards: {name}": value for name, value in in_shards.items()}
     found["told"] = np.array(ranks.tell(["é", 3] if ranks.first else None) == ["é", 3])
     found["largest"] = np.array(ranks.largest(ranks.rank, -ranks.rank))
     np.savez(folder / f"{ranks.rank}.npz", **found)
     return ranks
+
+
+def compare_on_gpus(folder: Path) -> None:
+    """On one GPU a rank, over NCCL."""
+    compare(folder, torch.device("cuda"))
+
+
+def assert_same(folder: Path, count: int, one_process: Mapping[str, np.ndarray]) -> None:
+    """Every rank has what one process has: weights, what optimisers remember, statistics, losses, confusion.
+
+    So it has with DDP, and so it has in shards.
+    """
+    for rank in range(count):
+        found = np.load(folder / f"{rank}.npz")
+        for way in ("", "in shards: "):
+            # Integers, so exactly: no picture is left out, none counts twice.
+            assert found[f"{way}confusion"].tolist() == one_process["confusion"].tolist()
+            for name, value in one_process.items():
+                place = f"{rank}: {way}{name}"
+                np.testing.assert_allclose(found[way + name], value, rtol=1e-6, atol=1e-6, err_msg=place)
+        assert found["told"]
+        assert found["largest"].tolist() == [count - 1, 0]
 
 
 def compare_and_die(folder: Path) -> None:

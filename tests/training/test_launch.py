@@ -11,7 +11,7 @@ from torch import nn
 from pixelwise.config import AugmentConfig, TrainConfig
 from pixelwise.errors import ConfigError
 from pixelwise.training import resume, train
-from pixelwise.training.engine import check_devices
+from pixelwise.training.engine import check_devices, cluster_environment, process_group
 from pixelwise.training.launch import OURS, Launch, check_batch, check_wishes, find_launch
 from pixelwise.training.launcher import environment_of, meeting_place
 from pixelwise.training.ranks import ALONE, Ranks, lost
@@ -83,6 +83,21 @@ def test_more_devices_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         check_devices(torch.device("cuda"), Launch("pixelwise", 3, 1))
     with pytest.raises(ConfigError, match="ask with --gres=gpu:3, without --gpus-per-task"):
         check_devices(torch.device("cuda"), Launch("SLURM", 3, 1))
+
+
+def test_ranks_on_gpus_sum_over_nccl_each_on_its_own_one() -> None:
+    assert process_group(torch.device("cpu"), 3) == ("gloo", None)
+    assert process_group(torch.device("cuda"), 1) == ("nccl", torch.device("cuda", 1))
+
+
+def test_a_ranks_gpu_is_what_its_launcher_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SLURM may deal ranks out in turn: with two machines of two GPUs rank 1 is the second one's first."""
+    for name, value in {**SLURM, "SLURM_PROCID": "1", "SLURM_LOCALID": "0", "SLURM_NODEID": "1"}.items():
+        monkeypatch.setenv(name, value)
+    launch = find_launch()
+    assert launch.rank == 1
+    local = cluster_environment(launch).local_rank()
+    assert process_group(torch.device("cuda"), local) == ("nccl", torch.device("cuda", 0))
 
 
 def test_several_machines_need_a_meeting_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
+from pixelwise.address import named
 from pixelwise.config import DataConfig
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Ceiling:
         except CeilingInterrupted as stopped:
             complain(f"{stopped}. Go on with the same command and --resume")
             return INTERRUPTED
-        document: dict[str, Any] = {"data": str(self.data), "split": self.split, **result.to_json()}
+        document: dict[str, Any] = {"data": named(self.data), "split": self.split, **result.to_json()}
         write_json(self.out / "ceiling.json", document)
         save_ceiling_plot(result, self.out / "ceiling.png")
         if self.json:

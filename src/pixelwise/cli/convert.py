@@ -21,7 +21,7 @@ class Convert:
     source: Annotated[Positional[Path], arg(metavar="SRC")]
     """Folder of the labelled pictures."""
     target: Annotated[Positional[Path], arg(metavar="DST")]
-    """Folder for the new data set; it must not exist yet."""
+    """Folder for the new data set; it must not exist yet. With --to shards also s3://… or gs://…"""
     to: Literal["folder", "voc", "coco", "labelme", "shards"]
     """The layout to write."""
     shard_size: int = 256

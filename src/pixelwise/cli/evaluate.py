@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from pixelwise.address import named
 from pixelwise.cli.compute import Compute, facts
 from pixelwise.config import DataConfig, PredictConfig
 
@@ -56,7 +57,7 @@ class Evaluate:
             result, plain = self._measure(segmenter, display)
         document = {
             "model": str(self.model),
-            "data": str(self.data),
+            "data": named(self.data),
             "split": self.split,
             "resolution": self.resolution,
             "pictures": result.pictures,

@@ -12,7 +12,7 @@ from tyro.conf import Positional, Suppress, arg
 from pixelwise.config import TrainConfig
 from pixelwise.errors import ConfigError
 
-_RESUMABLE = ("epochs", "devices", "nodes")
+_RESUMABLE = ("epochs", "devices", "nodes", "strategy")
 """Settings that a resumed run may be given anew."""
 
 
@@ -28,8 +28,8 @@ class Train:
     out: Path = Path("run")
     """Folder for the model files, the history and the checkpoint."""
     resume: Path | None = None
-    """Go on with the run in this folder, with its own data and settings; --epochs may be raised, --devices
-    and --nodes be others."""
+    """Go on with the run in this folder, with its own data and settings; --epochs may be raised, --devices,
+    --nodes and --strategy be others."""
     plan: bool = False
     """Propose settings for this data and machine, with reasons and the command to run; train nothing."""
     memory: float | None = None
@@ -70,6 +70,7 @@ class Train:
                         epochs=self._epochs(),
                         devices=self.config.devices,
                         nodes=self.config.nodes,
+                        strategy=self.config.strategy if "strategy" in self.given else None,
                         listener=display,
                     )
                 else:

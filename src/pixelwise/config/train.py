@@ -93,6 +93,9 @@ class TrainConfig:
     nodes: int | None = None
     """Machines that train together; each runs the same command with MASTER_ADDR, MASTER_PORT and NODE_RANK
     set. What torchrun or SLURM started where not given."""
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """ddp: every device holds all parameters, gradients and optimizer state. fsdp: each holds its share of
+    them, for networks that are too large for one GPU; the steps are the same."""
     checkpoint_seconds: float = 60.0
     """A checkpoint to resume from is written this often, and after every epoch."""
     log_pictures: int = 4

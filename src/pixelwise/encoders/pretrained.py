@@ -308,6 +308,8 @@ def _from_published(
         parts, rest = _parted(found)
         if parts:
             return Pretrained(str(path), parts, sha256_of(path), IMAGENET, rest=rest)
+    if encoder in _MIX_TRANSFORMERS:
+        return _from_segformer(encoder, path, tensors)
     if encoder not in _RENAME:
         able = ", ".join((*_RENAME, *_MIX_TRANSFORMERS))
         raise ConfigError(f"{path}: no foreign weights can be read for {encoder}; for {able} they can")

@@ -16,8 +16,9 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
+from pixelwise.address import scheme_of
 from pixelwise.data.io import PICTURE_ENDINGS
-from pixelwise.engines.store import Store, bring, open_store, scheme_of
+from pixelwise.engines.store import Store, bring, open_store
 from pixelwise.errors import ConfigError, DataError
 
 LIST_ENDING = ".txt"

@@ -14,14 +14,17 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field, replace
+from threading import Lock
 from typing import Any, cast
 
+from pixelwise.address import fixed
 from pixelwise.config import RayConfig
 from pixelwise.engines import attempts
 from pixelwise.engines.listing import Item, check_source, chunks
 from pixelwise.engines.parts import Index, begin
-from pixelwise.engines.store import LocalStore, absolute, open_store
+from pixelwise.engines.store import LocalStore, open_store
 from pixelwise.engines.task import Task, model_files, open_worker
+from pixelwise.engines.worker import LANES
 from pixelwise.errors import BackendError, ConfigError, DataError, ModelFileError, PixelwiseError
 from pixelwise.files import remove_leftovers
 
@@ -94,7 +97,7 @@ def predict(
         BackendError: There is no such cluster, or its workers were ended again and again.
         DataError: The source cannot be listed, or the results cannot be written.
     """
-    task = replace(task, source=absolute(task.source), out=absolute(task.out))
+    task = replace(task, source=fixed(task.source), out=fixed(task.out))
     check_source(task.source)
     store = open_store(task.out)
     if resume and isinstance(store, LocalStore):
@@ -165,10 +168,11 @@ class _Chunks(ray.data.Datasource):
 
 
 class _Actor:
-    """A worker in a process of Ray's; its model is opened when the first chunk comes."""
+    """A worker in a process of Ray's, called by several threads; its model is opened at the first chunk."""
 
     def __init__(self, shared: list[Any], cpus: int) -> None:
         self._shared, self._cpus = shared, cpus
+        self._opening = Lock()
         self._worker: Any = None
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -181,11 +185,12 @@ class _Actor:
         return {"report": [json.dumps(report)]}
 
     def _run(self, chunk: list[Item]) -> dict[str, Any]:
-        if self._worker is None:
-            shared = cast("_Shared", ray.get(self._shared[0]))
-            self._worker = open_worker(
-                shared.task, shared.files, shared.identity, shared.run, shared.index, cpus=self._cpus
-            )
+        with self._opening:
+            if self._worker is None:
+                shared = cast("_Shared", ray.get(self._shared[0]))
+                self._worker = open_worker(
+                    shared.task, shared.files, shared.identity, shared.run, shared.index, cpus=self._cpus
+                )
         report = self._worker.run(chunk)
         return {
             "done": report.done,
@@ -219,7 +224,12 @@ def _reports(task: Task, config: RayConfig, shared: Any, workers: int) -> Iterat
         _Actor,
         fn_constructor_args=([shared], config.ray_cpus),  # in a list, so that Ray passes it on unopened
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
+        compute=ray.data.ActorPoolStrategy(
+            size=workers,
+            max_tasks_in_flight_per_actor=LANES + 1,
+            max_concurrent_calls_per_actor=LANES,
+            enable_true_multi_threading=True,
+        ),
         num_cpus=config.ray_cpus,
         num_gpus=config.ray_gpus,
     )

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pixelwise.address import plain_url, scheme_of
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import replacing, write_whole
 from pixelwise.object_stores import PACKAGES, file_system, reason
-
-WEB = ("http", "https")
+from pixelwise.web import SCHEMES, RefusedError, ask, patiently, read_into
 
 LARGEST = 4 << 30
 """Bytes of a picture that is brought here: a server may send without end."""
 
-_BLOCK = 1 << 20
+WEB_TRIES = 3
+"""Of a web server that fails, before its picture is left out: a list of millions names many that are gone."""
 
 
 @dataclass(frozen=True)
@@ -218,24 +219,13 @@ def open_store(place: str) -> Store:
         return LocalStore(place)
     if scheme in PACKAGES:
         return ObjectStore(place)
-    if scheme in WEB:
+    if scheme in SCHEMES:
         raise ConfigError(
             f"{place}: a web server neither lists its files nor takes new ones: name its pictures in a list, "
             "one URL a line (pixelwise predict MODEL LIST.txt), and give --out a folder or an object store"
         )
     known = ", ".join(f"{name}://" for name, package in PACKAGES.items() if package)
     raise ConfigError(f"{place}: pictures and results can lie in a local folder or at {known}")
-
-
-def scheme_of(place: str) -> str:
-    """`s3` of `s3://bucket/folder`; empty for a path, of Windows too."""
-    scheme, found, _ = place.partition("://")
-    return scheme.lower() if found and scheme.replace("+", "").isalnum() else ""
-
-
-def absolute(place: str) -> str:
-    """A path that is the same in every process of a machine; a URL is that already."""
-    return place if scheme_of(place) else str(Path(place).absolute())
 
 
 def bring(address: str, local: Path) -> None:
@@ -245,26 +235,46 @@ def bring(address: str, local: Path) -> None:
         BackendError: The package for its store is missing.
         DataError: It cannot be read, or is larger than `LARGEST`.
     """
+    if scheme_of(address) in SCHEMES:
+        _from_web(address, local)
+        return
     files = _file_system(address)
-    # Web servers need not tell a size or give parts: their files are taken as they come.
-    how: dict[str, Any] = {"block_size": 0} if scheme_of(address) in WEB else {}
-    try:
-        with files.open(address, "rb", **how) as source, local.open("wb") as target:
-            left = LARGEST
-            while block := source.read(min(_BLOCK, left + 1)):
-                left -= len(block)
-                if left < 0:
-                    raise DataError(f"{address} is larger than {LARGEST >> 30} GiB and left out")
-                target.write(block)
+    try:  # one request: to open a file asks for its size first
+        files.get_file(address, str(local), callback=_bound(address))
     except DataError:
         raise
     except Exception as error:
         raise DataError(f"{address} cannot be read: {reason(error)}") from error
 
 
+def _bound(address: str) -> Any:
+    """Hears from fsspec how large a file is, and ends it where that is too much."""
+    from fsspec.callbacks import Callback
+
+    class Bound(Callback):
+        def set_size(self, size: int | None) -> None:
+            if size is not None and size > LARGEST:
+                raise DataError(f"{address} is larger than {LARGEST:,} bytes and left out")
+
+    return Bound()
+
+
+def _from_web(url: str, local: Path) -> None:
+    def once() -> None:
+        with ask(url) as response, local.open("wb") as target:
+            read_into(target, response, most=LARGEST)
+
+    try:
+        patiently(url, once, tries=WEB_TRIES)
+    except RefusedError as error:
+        raise DataError(f"{plain_url(url)}: {error}") from None
+    except OSError as error:
+        raise DataError(f"{local} cannot be written: {error.strerror or error}") from error
+
+
 def _file_system(address: str) -> Any:
     scheme = scheme_of(address) or "file"
-    if scheme not in (*PACKAGES, *WEB, "file"):
+    if scheme not in (*PACKAGES, "file"):
         raise DataError(f"{address}: pictures cannot lie at {scheme}://")
     return file_system(scheme)
 

@@ -1,35 +1,38 @@
 """What one worker does: with one model, chunk after chunk, whatever engine hands them over.
 
-Pictures are brought ahead in threads, segmented by the job that one process runs, and sent off in threads.
-Knows no engine.
+Two chunks may be under way at once, each in a lane; the network computes for one of them at a time. Knows no
+engine.
 """
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import BoundedSemaphore, Lock
 
-from pixelwise.data.ahead import in_order
+import numpy as np
+import numpy.typing as npt
+
+from pixelwise.backends import Backend
 from pixelwise.data.formats.labelme_names import LABELS_FILE
-from pixelwise.data.io import PICTURE_ENDINGS
 from pixelwise.data.writers.labelme import labels_text
 from pixelwise.engines import attempts
 from pixelwise.engines.attempts import Attempt
 from pixelwise.engines.batch import measure_batch
+from pixelwise.engines.earlier import Earlier
+from pixelwise.engines.lane import Lane
 from pixelwise.engines.listing import Item, digest_of_chunk
-from pixelwise.engines.parts import Done, Index, Part, Parts
-from pixelwise.engines.store import LocalStore, Store, bring, scheme_of
-from pixelwise.errors import DataError
-from pixelwise.inference.job import Job
-from pixelwise.inference.manifest import Record, has_results, is_unchanged
-from pixelwise.inference.outputs import Outcome, Outputs
-from pixelwise.inference.photos import Photo
+from pixelwise.engines.parts import Index, Part, Parts
+from pixelwise.engines.store import LocalStore, Store
+from pixelwise.inference.outputs import Outputs
 from pixelwise.inference.predictor import Predictor
 
-REMOTE_THREADS = 16
-"""Pictures that are under way over a network at once: each mostly waits."""
+LANES = 2
+"""Chunks that a worker may have under way. Each holds pictures, and a third would have no gap to fill."""
 
 
 @dataclass(frozen=True)
@@ -49,47 +52,36 @@ class Report:
     notes: list[str] = field(default_factory=list[str])
 
 
-class _Ledger:
-    """The job's ledger for one chunk: the job knows local files, and the manifest where they came from."""
+class InTurn:
+    """A backend that computes for so many callers at a time, and lets the others wait.
 
-    def __init__(self, worker: Worker, identity: str) -> None:
-        self._worker, self.identity = worker, identity
-        self._items: dict[str, Item] = {}
-        self._records: dict[str, Record] = {}
+    Args:
+        backend: Computes.
+        at_once: Calls at the same time.
+    """
 
-    def expect(self, photo: Photo, item: Item) -> None:
-        """Says which picture a local file is."""
-        self._items[str(photo.path)] = item
+    def __init__(self, backend: Backend, at_once: int) -> None:
+        self._backend, self._turns = backend, BoundedSemaphore(at_once)
 
-    def add(self, record: Record) -> None:
-        """Keeps it until the results are at their place."""
-        self._records[record.photo] = record
-
-    def done(self, photo: str, checksum: str, files: Mapping[str, str]) -> Record | None:
-        """What an earlier run wrote down of the same picture, where its results are there."""
-        before = self._worker.before(self._items[photo].address)
-        if before is None or not is_unchanged(before.record, checksum, files):
-            return None
-        return before.record if self._worker.has_results(before) else None
-
-    def take(self, path: Path) -> tuple[Item, Record | None]:
-        """A local file's picture, and its record where it was done now; both are forgotten."""
-        return self._items.pop(str(path)), self._records.pop(str(path), None)
+    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """See `Backend`."""
+        with self._turns:
+            return self._backend.logits(images)
 
 
 class Worker:
-    """Segments chunks of pictures.
+    """Segments chunks of pictures; `LANES` threads may hand them over.
 
     Attributes:
         folder: Where pictures from elsewhere and results for elsewhere lie for a while; removed in the end.
 
     Args:
-        predictor: Segments a picture.
+        predictor: Segments a picture; it is the worker's alone.
         outputs: What is written; its folder does not count.
         store: Where it is written.
         parts: Where it is written down.
         index: What was done before.
-        threads: That read, and as many that write.
+        threads: That read for a lane, and as many that write.
         measures: Measure how many pictures are computed at once, before the first chunk.
     """
 
@@ -104,21 +96,28 @@ class Worker:
         threads: int,
         measures: bool,
     ) -> None:
-        self._store, self._parts, self._index = store, parts, index
-        self._notes: list[str] = []
+        self._store, self._parts = store, parts
+        self._notes: SimpleQueue[str] = SimpleQueue()
         self._temporary = tempfile.TemporaryDirectory(prefix="pixelwise-worker-")
         self.folder = Path(self._temporary.name)
-        self._inbox = self.folder / "in"
-        self._inbox.mkdir()
-        self._local = isinstance(store, LocalStore)
-        folder = store.folder if isinstance(store, LocalStore) else self.folder / "out"
-        outputs = replace(outputs, folder=folder)
-        self._ledger = _Ledger(self, parts.identity)
-        self._job = Job(predictor, outputs, self._ledger, workers=threads, on_note=self._notes.append)
-        self._outputs, self._predictor, self._threads = outputs, predictor, threads
-        self._measures = measures
-        self._labels: set[str] = set()
-        if outputs.labelme and not self._local:
+        predictor.backend = InTurn(predictor.backend, predictor.at_once)
+        self._predictor, self._measures, self._measuring = predictor, measures, Lock()
+        self._lanes: SimpleQueue[Lane] = SimpleQueue()
+        self._alone = Lock()
+        earlier = Earlier(store, parts, index)
+        for number in range(LANES):
+            lane = Lane(
+                predictor,
+                outputs,
+                store,
+                earlier,
+                folder=self.folder / str(number),
+                threads=threads,
+                on_note=self._notes.put,
+                on_first=self._measure,
+            )
+            self._lanes.put(lane)
+        if outputs.labelme and not isinstance(store, LocalStore):
             store.write(f"labelme/{LABELS_FILE}", labels_text(predictor.classes))
 
     def run(self, chunk: list[Item]) -> Report:
@@ -134,25 +133,29 @@ class Worker:
             skipped = len(chunk) - len(there.done) - len(there.failed)
             return Report(len(there.done), skipped, there.failed)
         attempt = attempts.begin(self._store, self._parts.name(digest))
-        part, skipped = self._one_by_one(chunk, attempt) if attempt.careful else self._segmented(chunk)
+        with self._lane(alone=attempt.careful) as lane:
+            part, skipped = self._one_by_one(lane, chunk, attempt) if attempt.careful else lane.segment(chunk)
         if part.done or part.failed:
             self._parts.write(digest, part)
         attempts.end(self._store, attempt)
-        notes, self._notes[:] = list(self._notes), []
-        return Report(len(part.done), skipped, part.failed, notes)
+        return Report(len(part.done), skipped, part.failed, list(self._take_notes()))
 
-    def before(self, address: str) -> Done | None:
-        """What an earlier run wrote down of a picture."""
-        name = self._index.part_of(address)
-        return self._parts.done_in(name).get(address) if name is not None else None
+    @contextlib.contextmanager
+    def _lane(self, *, alone: bool) -> Iterator[Lane]:
+        """A lane, when one is free; or all of them, so that nothing else can end this process meanwhile."""
+        taken: list[Lane] = []
+        try:
+            if alone:
+                with self._alone:  # two that each held one lane would wait for each other
+                    taken.extend(self._lanes.get() for _ in range(LANES))
+            else:
+                taken.append(self._lanes.get())
+            yield taken[0]
+        finally:
+            for lane in taken:
+                self._lanes.put(lane)
 
-    def has_results(self, done: Done) -> bool:
-        """Whether they lie there: locally byte for byte, in an object store by their sizes."""
-        if isinstance(self._store, LocalStore):
-            return has_results(done.record, self._store.folder)
-        return all(self._store.size(path) == done.sizes.get(kind) for kind, path in done.record.files.items())
-
-    def _one_by_one(self, chunk: list[Item], attempt: Attempt) -> tuple[Part, int]:
+    def _one_by_one(self, lane: Lane, chunk: list[Item], attempt: Attempt) -> tuple[Part, int]:
         """A chunk that ended its worker again and again, without the pictures that did it."""
         whole, skipped = Part([], {}), 0
         for item in chunk:
@@ -160,94 +163,22 @@ class Worker:
                 whole.failed[item.address] = f"{item.address}: {attempts.ENDED}"
                 continue
             attempts.mark(self._store, attempt, at=item.address)
-            part, some = self._segmented([item])
+            part, some = lane.segment([item])
             whole.done.extend(part.done)
             whole.failed.update(part.failed)
             skipped += some
         return whole, skipped
 
-    def _segmented(self, chunk: list[Item]) -> tuple[Part, int]:
-        part, skipped = Part([], {}), 0
-
-        def photos() -> Iterator[Photo]:
-            nonlocal skipped
-            threads = REMOTE_THREADS if any(scheme_of(item.address) for item in chunk) else self._threads
-            for number, got in enumerate(in_order(self._brought, list(enumerate(chunk)), workers=threads)):
-                address = chunk[number].address
-                if isinstance(got, DataError):
-                    part.failed[address] = str(got)
-                elif isinstance(got, Done):
-                    skipped += 1
-                else:
-                    self._ledger.expect(got, chunk[number])
-                    if self._measures:
-                        self._measures = False
-                        self._measure()
-                    yield got
-
-        threads = self._threads if self._local else REMOTE_THREADS
-        for address, sent in in_order(self._sent, self._job.run(photos()), workers=threads):
-            if isinstance(sent, str):
-                part.failed[address] = sent
-            elif sent is None:
-                skipped += 1
-            else:
-                part.done.append(sent)
-        return part, skipped
-
     def _measure(self) -> None:
-        choice = measure_batch(self._predictor)
-        self._predictor.batch_size = choice.size
-        self._notes.append(str(choice))
+        with self._measuring:
+            if not self._measures:
+                return
+            choice = measure_batch(self._predictor)
+            self._predictor.batch_size = choice.size
+            self._notes.put(str(choice))
+            self._measures = False
 
-    def _brought(self, numbered: tuple[int, Item]) -> Photo | Done | DataError:
-        """A picture as a local file; or that its store says it is as it was when it was done."""
-        number, item = numbered
-        scheme = scheme_of(item.address)
-        if scheme in ("", "file"):
-            return Photo(Path(item.address.removeprefix("file://")), item.name)
-        before = self.before(item.address) if item.stamp else None
-        if before is not None and before.stamp == item.stamp:
-            photo = Photo(Path(f"x{_ending(item)}"), item.name)
-            if dict(before.record.files) == self._outputs.files(photo) and self.has_results(before):
-                return before
-        path = self._inbox / f"{number}{_ending(item)}"
-        try:
-            bring(item.address, path)
-        except DataError as error:
-            path.unlink(missing_ok=True)
-            return error
-        return Photo(path, item.name)
-
-    def _sent(self, outcome: Outcome) -> tuple[str, Done | str | None]:
-        """A picture's results at their place: what to write down; why there are none; None if skipped."""
-        path = outcome.photo.path
-        item, record = self._ledger.take(path)
-        address = item.address
-        if path.parent == self._inbox:
-            path.unlink(missing_ok=True)
-        if outcome.error is not None:
-            return address, outcome.error.replace(str(path), address)
-        if outcome.skipped or record is None:
-            return address, None
-        sizes = {kind: file.stat().st_size for kind, file in outcome.files.items()}
-        if not self._local:
-            self._send(outcome, record)
-        return address, Done(replace(record, photo=address), sizes, item.stamp)
-
-    def _send(self, outcome: Outcome, record: Record) -> None:
-        """Puts a picture's results into the store."""
-        for kind, file in outcome.files.items():
-            self._store.put(file, record.files[kind])
-            file.unlink()
-        if "labelme" in outcome.files:  # each of its folders has the classes too, and can be trained on
-            labels = f"{PurePosixPath(record.files['labelme']).parent}/{LABELS_FILE}"
-            if labels not in self._labels:
-                self._store.write(labels, labels_text(self._predictor.classes))
-                self._labels.add(labels)
-
-
-def _ending(item: Item) -> str:
-    """Of a picture's file; a URL may have a query behind it, or none."""
-    ending = PurePosixPath(item.address.partition("?")[0]).suffix.lower()
-    return ending if ending in PICTURE_ENDINGS else ".jpg"
+    def _take_notes(self) -> Iterator[str]:
+        with contextlib.suppress(Empty):  # another thread may take the last one
+            while True:
+                yield self._notes.get_nowait()

@@ -7,7 +7,7 @@ size; here that is enlarged bilinearly, as the source does.
 As published, every feature goes through a linear layer, is enlarged to stride 4, and one 1x1 convolution
 reads all four together: three fifths of `segformer-b2`'s multiply-adds. All of that is linear, and
 interpolation weights sum to one, so `forward` takes each feature through the product of its two matrices at
-its own size, and adds what is enlarged: exact but for rounding (`docs/decisions/0012`).
+its own size, and adds what is enlarged: exact but for rounding (`docs/decisions/0015`).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Source: B. Polyak, A. Juditsky, "Acceleration of stochastic approximation by averaging", 1992; the exponential
 form with its warm-up as TensorFlow's ExponentialMovingAverage has it. Knows no loop and no data.
+
+Where the network is in shards, the average must be in the same ones.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import copy
 
 import torch
 from torch import nn
+
+from pixelwise.training.shards import local
 
 
 class WeightAverage:
@@ -43,4 +47,4 @@ class WeightAverage:
 
 
 def _tensors(network: nn.Module) -> list[torch.Tensor]:
-    return [*network.parameters(), *network.buffers()]
+    return [*map(local, network.parameters()), *network.buffers()]

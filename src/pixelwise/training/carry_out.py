@@ -16,10 +16,9 @@ from pixelwise.errors import ConfigError, DataError
 from pixelwise.header import ModelHeader
 from pixelwise.interrupt import stop_on_signals
 from pixelwise.metrics import Metrics
-from pixelwise.model_file import read_header, save_model
+from pixelwise.model_file import read_header, save_weights
 from pixelwise.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from pixelwise.training.ended import Run
-from pixelwise.training.engine import Heads, compiled, make_fabric
 from pixelwise.training.events import Listener
 from pixelwise.training.job import AVERAGE, WEIGHTS, Job
 from pixelwise.training.launch import Launch
@@ -39,6 +38,7 @@ from pixelwise.training.run import (
     write_config,
     write_provenance,
 )
+from pixelwise.training.shards import gathered
 from pixelwise.training.sinks import open_sinks
 from pixelwise.training.step import Stepper
 from pixelwise.types import SizePolicy
@@ -110,7 +110,7 @@ def _go_on(order: Order, listener: Listener, launch: Launch) -> Run:
         )
 
     def note() -> None:
-        record_ranks(run, provenance, progress.updates, ranks_facts(launch))
+        record_ranks(run, provenance, progress.updates, ranks_facts(launch, sharded=parts.sharded))
         if order.stretched:
             write_config(run, order.data, config)
 
@@ -126,12 +126,14 @@ def _run(run: RunFolder, parts: Parts, progress: Progress, provenance: dict[str,
     if ranks.first:
         sinks = open_sinks(run, config, plain.flatten(config), parts.listener.warning)
         log = RunLog(run, classes, progress.rows, sinks)
-    engine, optimizer = parts.fabric.setup(compiled(Heads(parts.network), config), parts.optimizer)
     average = None
-    if parts.average is not None:
-        # It has no gradients to share, so every rank runs it by itself.
-        alone = make_fabric(parts.fabric.device, parts.precision) if ranks.count > 1 else parts.fabric
-        average = parts.average, alone.setup(compiled(Heads(parts.average.network), config))
+    if parts.average is not None and parts.average_engine is not None:
+        average = parts.average, parts.average_engine
+
+    def checkpoint() -> None:
+        save_checkpoint(run.checkpoint, parts.state, progress, write=ranks.first)
+        ranks.wait()
+
     job = Job(
         config=config,
         classes=classes,
@@ -139,19 +141,20 @@ def _run(run: RunFolder, parts: Parts, progress: Progress, provenance: dict[str,
         val=parts.val,
         stepper=Stepper(
             fabric=parts.fabric,
-            engine=engine,
-            optimizer=optimizer,
+            engine=parts.engine,
+            optimizer=parts.fabric.setup_optimizers(parts.optimizer),  # pyright: ignore[reportArgumentType]
             objective=parts.objective,
             micro_batch=config.micro_batch,
             clip_norm=config.clip_norm,
             ranks=ranks,
+            sharded=parts.sharded,
         ),
         network=parts.network,
         frozen=parts.frozen,
         average=average,
         progress=progress,
-        save_checkpoint=lambda: ranks.write(lambda: save_checkpoint(run.checkpoint, parts.state, progress)),
-        save_models=_model_writer(run, parts, progress, provenance) if ranks.first else _no_models,
+        save_checkpoint=checkpoint,
+        save_models=_model_writer(run, parts, progress, provenance),
         log=log,
         listener=parts.listener,
     )
@@ -173,14 +176,13 @@ def _run(run: RunFolder, parts: Parts, progress: Progress, provenance: dict[str,
     )
 
 
-def _no_models(metrics: Mapping[str, Metrics], best: str | None) -> None:
-    """The first rank writes them."""
-
-
 def _model_writer(
     run: RunFolder, parts: Parts, progress: Progress, provenance: dict[str, Any]
 ) -> Callable[[Mapping[str, Metrics], str | None], None]:
-    """Writes last.safetensors and average.safetensors after an epoch, and the best of the run as best."""
+    """Writes last.safetensors and average.safetensors after an epoch, and the best of the run as best.
+
+    The first rank does, and the others give their parts where the network is in shards.
+    """
     config = parts.config
     header = ModelHeader(
         architecture=parts.architecture,
@@ -195,6 +197,9 @@ def _model_writer(
         row = progress.rows[-1]
         losses = {WEIGHTS: row.val_loss, AVERAGE: row.average_loss}
         for name, (network, path) in models.items():
+            weights = gathered(network.state_dict(), keep=parts.ranks.first)
+            if not parts.ranks.first:
+                continue
             facts = {
                 **provenance,
                 "train": plain.to_json(config),
@@ -204,8 +209,8 @@ def _model_writer(
                 "validation_loss": losses[name],
             }
             complete = dataclasses.replace(header, provenance=facts)
-            save_model(path, network, complete)
+            save_weights(path, weights, complete)
             if name == best:
-                save_model(run.best, network, complete)
+                save_weights(run.best, weights, complete)
 
     return write

@@ -2,7 +2,8 @@
 
 Besides the weights that is the optimiser's state and where the run stood; order and augmentation are
 functions of (seed, epoch, index) and need no state. A `.safetensors` file with a JSON document: read without
-executing anything.
+executing anything. A state in shards is put together first, so that the file is the same however many ranks
+trained, and any other number goes on with it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pixelwise.errors import ConfigError, ModelFileError
 from pixelwise.files import write_whole
 from pixelwise.report.history import HistoryRow
 from pixelwise.training.average import WeightAverage
+from pixelwise.training.shards import gathered, part_like
 
 FORMAT = 2
 _KEY = "pixelwise-checkpoint"
@@ -86,8 +88,15 @@ class State:
     scaler: torch.amp.GradScaler | None = None  # pyright: ignore[reportPrivateImportUsage]
 
 
-def save_checkpoint(path: Path, state: State, progress: Progress) -> None:
-    """Writes the checkpoint, whole or not at all; `DataError` if the disk is full or read-only."""
+def save_checkpoint(path: Path, state: State, progress: Progress, *, write: bool = True) -> None:
+    """Writes the checkpoint, whole or not at all; `DataError` if the disk is full or read-only.
+
+    Args:
+        path: The file.
+        state: Where it is in shards, all ranks must call.
+        progress: Where the run stands.
+        write: Whether this rank does, or only gives its part.
+    """
     tensors = {_NETWORK + name: tensor for name, tensor in state.network.state_dict().items()}
     if state.average is not None:
         tensors |= {_AVERAGE + name: tensor for name, tensor in state.average.network.state_dict().items()}
@@ -104,8 +113,9 @@ def save_checkpoint(path: Path, state: State, progress: Progress) -> None:
         "optimizer": scalars,
         "scaler": None if state.scaler is None else state.scaler.state_dict(),
     }
-    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, save(stored, metadata={_KEY: json.dumps(document)}))
+    stored = gathered(tensors, keep=write)
+    if write:
+        write_whole(path, save(stored, metadata={_KEY: json.dumps(document)}))
 
 
 def load_checkpoint(path: Path, state: State) -> Progress:
@@ -116,9 +126,9 @@ def load_checkpoint(path: Path, state: State) -> Progress:
     """
     document, tensors = _read(path)
     try:
-        state.network.load_state_dict(_part(tensors, _NETWORK))
+        _load_network(state.network, _part(tensors, _NETWORK))
         if state.average is not None:
-            state.average.network.load_state_dict(_part(tensors, _AVERAGE))
+            _load_network(state.average.network, _part(tensors, _AVERAGE))
         if state.scaler is not None:
             state.scaler.load_state_dict(document["scaler"])
         _load_optimizer(state.optimizer, tensors, document["optimizer"])
@@ -146,6 +156,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     return document, tensors
 
 
+def _load_network(network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    own = network.state_dict()
+    network.load_state_dict(
+        {name: part_like(tensor, own[name]) if name in own else tensor for name, tensor in tensors.items()}
+    )
+
+
 def _load_optimizer(
     optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], scalars: dict[str, Any]
 ) -> None:
@@ -163,7 +180,9 @@ def _load_optimizer(
             # The file knows no strides; the running averages go back into the memory format of their
             # parameter.
             if isinstance(value, torch.Tensor) and value.shape == parameters[number].shape:
-                entries[key] = torch.empty_like(parameters[number], requires_grad=False).copy_(value)
+                entries[key] = torch.empty_like(parameters[number], requires_grad=False).copy_(
+                    part_like(value, parameters[number])
+                )
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

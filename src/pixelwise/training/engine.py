@@ -19,7 +19,7 @@ from lightning_fabric.plugins.environments import (
     SLURMEnvironment,
     TorchElasticEnvironment,
 )
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies import DDPStrategy, ParallelStrategy
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -29,6 +29,7 @@ from pixelwise.models.auxiliary import forward_with_auxiliary
 from pixelwise.nn.outputs import LOGITS
 from pixelwise.torch_runtime import choose_precision
 from pixelwise.training.launch import Launch
+from pixelwise.training.sharding import sharded_strategy
 
 MEETING_SECONDS = 1800.0
 """How long ranks wait for each other at the start."""
@@ -63,31 +64,37 @@ def make_fabric(device: torch.device, precision: str) -> Fabric:
     )
 
 
-def join_fabric(device: torch.device, precision: str, launch: Launch, *, seconds: float) -> Fabric:
-    """Fabric as one of several ranks, when all of them have come; DDP adds their gradients up.
+def join_fabric(
+    device: torch.device, precision: str, launch: Launch, *, seconds: float, sharded: bool = False
+) -> Fabric:
+    """Fabric as one of several ranks, when all of them have come; DDP or FSDP adds their gradients up.
 
     Args:
         device: Its type counts: each rank has a GPU of its own, or a share of the processor.
         precision: As `decide_precision` gives it.
         launch: How the ranks were started.
         seconds: How long a sum over the ranks may take.
+        sharded: Networks are set up in shards (FSDP).
     """
-    # Buffers are the same everywhere already: running statistics are those of the whole batch.
-    newer = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
-    quiet = {"forward_sync_buffers" if newer else "broadcast_buffers": False}
-    strategy = DDPStrategy(gradient_as_bucket_view=True, **quiet)  # pyright: ignore[reportArgumentType]
-    environment = _environment(launch)
+    environment = cluster_environment(launch)
     _meet(device, launch, environment, seconds)
     fabric = Fabric(
         accelerator=device.type,
         devices=launch.devices,
         num_nodes=launch.nodes,
-        strategy=strategy,
+        strategy=sharded_strategy(launch.ranks) if sharded else _replicated(),
         precision=_FABRIC_PRECISION[precision],  # pyright: ignore[reportArgumentType]
         plugins=[environment],
     )
     fabric.launch()
     return fabric
+
+
+def _replicated() -> ParallelStrategy:
+    """DDP. Buffers are the same everywhere already: running statistics are those of the whole batch."""
+    newer = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+    quiet = {"forward_sync_buffers" if newer else "broadcast_buffers": False}
+    return DDPStrategy(gradient_as_bucket_view=True, **quiet)  # pyright: ignore[reportArgumentType]
 
 
 def _meet(device: torch.device, launch: Launch, environment: ClusterEnvironment, seconds: float) -> None:
@@ -104,17 +111,30 @@ def _meet(device: torch.device, launch: Launch, environment: ClusterEnvironment,
     store = next(iter(meeting))[0]
     store.set(f"come {launch.rank}", "")
     store.wait([f"come {rank}" for rank in range(launch.ranks)], patience)
-    on_gpu = device.type == "cuda"
+    backend, own = process_group(device, environment.local_rank())
     dist.init_process_group(
-        "nccl" if on_gpu else "gloo",
+        backend,
         store=dist.PrefixStore("training", store),
         rank=launch.rank,
         world_size=launch.ranks,
         timeout=datetime.timedelta(seconds=seconds),
-        device_id=torch.device("cuda", launch.rank % launch.devices) if on_gpu else None,
+        device_id=own,
     )
-    if on_gpu:  # NCCL complains of groups that are left open
+    if own is not None:  # NCCL complains of groups that are left open
         atexit.register(dist.destroy_process_group)
+
+
+def process_group(device: torch.device, local: int) -> tuple[str, torch.device | None]:
+    """The backend of the ranks' sums, and the GPU that it is bound to.
+
+    Args:
+        device: Its type counts.
+        local: The rank's number on its machine, that of its GPU, as its launcher says: numbers among all
+            ranks need not follow the machines (SLURM's cyclic distribution).
+    """
+    if device.type == "cuda":
+        return "nccl", torch.device("cuda", local)
+    return "gloo", None
 
 
 def check_devices(device: torch.device, launch: Launch) -> None:
@@ -137,7 +157,8 @@ def check_devices(device: torch.device, launch: Launch) -> None:
     )
 
 
-def _environment(launch: Launch) -> ClusterEnvironment:
+def cluster_environment(launch: Launch) -> ClusterEnvironment:
+    """Where Lightning finds the ranks' numbers and their meeting place."""
     if launch.by == "torchrun":
         return TorchElasticEnvironment()
     return SLURMEnvironment() if launch.by == "SLURM" else LightningEnvironment()
@@ -155,6 +176,11 @@ class Heads(nn.Module):
         if self.training:
             return forward_with_auxiliary(self.network, x)
         return {LOGITS: self.network(x)}
+
+
+def set_up(network: nn.Module, fabric: Fabric, config: TrainConfig) -> nn.Module:
+    """The network as Fabric runs it: its answers a list (`Heads`), compiled where the config asks for it."""
+    return fabric.setup_module(compiled(Heads(network), config))
 
 
 def compiled(module: nn.Module, config: TrainConfig) -> nn.Module:

@@ -65,6 +65,11 @@ class Job:
         return self.stepper.ranks
 
     @property
+    def sharded(self) -> bool:
+        """Whether the network is in shards, so that all ranks must run it together."""
+        return self.stepper.sharded
+
+    @property
     def device(self) -> torch.device:
         """Where the network is."""
         return self.stepper.fabric.device

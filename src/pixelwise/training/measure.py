@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
 from pixelwise.config import TrainConfig
-from pixelwise.data.loader import BatchLoader
+from pixelwise.data.loader import Batch, BatchLoader
 from pixelwise.metrics import Metrics, scores
 from pixelwise.report.history import HistoryRow
 from pixelwise.training import guard
@@ -67,17 +68,28 @@ def _validate(job: Job, engine: torch.nn.Module, text: str) -> Validation:
     with BatchLoader(job.val, np.arange(count)[own], batch_size=batch, workers=config.data.workers) as loader:
         found = validate(
             engine,
-            loader,
+            itertools.chain(loader, _idle(job, len(own), batch)),
             num_classes=len(job.classes),
             objective=job.stepper.objective,
             device=job.device,
             keep=[own.index(place) for place in places if place in own],
             on_batch=lambda done: job.listener.work(text, min(done * ranks.count, count), count),
             ranks=ranks,
+            sharded=job.sharded,
         )
     if ranks.count == 1 or not places:
         return found
     return dataclasses.replace(found, examples=_all_examples(job, sorted(places), found.examples))
+
+
+def _idle(job: Job, own: int, batch: int) -> list[Batch]:
+    """Batches of no picture, as many as the largest share has more than ours: shards need all ranks."""
+    if not job.sharded:
+        return []
+    most = -(-len(job.val) // job.ranks.count)
+    size = job.val.size
+    nothing = Batch(np.zeros(0, np.int64), np.zeros((0, *size, 3), np.uint8), np.zeros((0, *size), np.uint8))
+    return [nothing] * (-(-most // batch) - -(-own // batch))
 
 
 def _all_examples(job: Job, places: Sequence[int], own: Sequence[Example]) -> tuple[Example, ...]:

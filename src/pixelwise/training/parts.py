@@ -6,7 +6,6 @@ Knows neither run folder nor checkpoint; `train` and `resume` begin with it alik
 from __future__ import annotations
 
 import dataclasses
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,17 +16,14 @@ from lightning_fabric import Fabric
 from pixelwise.address import shown
 from pixelwise.backends.torch import choose_device
 from pixelwise.config import TrainConfig
-from pixelwise.data import Dataset, open_dataset
-from pixelwise.data.cache import prepare
+from pixelwise.data import Dataset
 from pixelwise.data.class_weights import balanced_weights
 from pixelwise.data.prepared import Prepared
-from pixelwise.errors import ConfigError, DataError
 from pixelwise.header import Architecture
-from pixelwise.training import guard
 from pixelwise.training.average import WeightAverage
 from pixelwise.training.checkpoint import State
 from pixelwise.training.encoder_layers import freeze, set_bn_momentum
-from pixelwise.training.engine import check_devices, decide_precision, join_fabric, make_fabric
+from pixelwise.training.engine import check_devices, decide_precision, join_fabric, make_fabric, set_up
 from pixelwise.training.events import Listener, Silent
 from pixelwise.training.job import steps_per_epoch
 from pixelwise.training.launch import Launch
@@ -35,6 +31,8 @@ from pixelwise.training.objective import Objective, build_objective
 from pixelwise.training.optim import build_optimizer
 from pixelwise.training.origin import check_names, find_origin
 from pixelwise.training.ranks import ALONE, COMPILE_SECONDS, STEP_SECONDS, Ranks
+from pixelwise.training.sharding import check_sharded
+from pixelwise.training.sides import opened, prepared_sides
 from pixelwise.training.start import take_over
 from pixelwise.training.synced_norm import synchronise
 
@@ -52,8 +50,10 @@ class Parts:
     ranks: Ranks
     launch: Launch
     network: torch.nn.Module
+    engine: torch.nn.Module
     frozen: tuple[torch.nn.Module, ...]
     average: WeightAverage | None
+    average_engine: torch.nn.Module | None
     weights_sha256: str | None
     optimizer: torch.optim.Optimizer
     objective: Objective
@@ -82,26 +82,30 @@ class Parts:
         device = choose_device(config.device)
         check_devices(device, launch)
         precision, why = decide_precision(config, device)
-        fabric, ranks = _joined(device, precision, launch, compiled=config.compile)
+        sharded = check_sharded(config, precision, launch.ranks)
+        fabric, ranks = _joined(device, precision, launch, config)
         listener = listener if ranks.first else Silent()
         origin = find_origin(config, architecture, ranks, listener)
         check_names(origin, config)
-        dataset = _opened(data, config, listener)
+        dataset = opened(data, config, listener)
         classes = dataset.reader.classes
-        train, val, data_hash = _prepare(dataset, config, listener, ranks)
+        train, val, data_hash = prepared_sides(dataset, config, listener, ranks)
         network = origin.network(len(classes), seed=config.seed)
         if origin.start is not None:
             listener.note(take_over(network, origin.start, classes))
-        network = _placed(network, fabric.device, config)
+        network = _placed(network, None if sharded else fabric.device, config)
         frozen = freeze(network, config)
-        optimizer = build_optimizer(network, config)
         average = WeightAverage(network, config.ema) if config.ema else None
         synchronise(network, frozen, ranks)
+        engine = set_up(network, fabric, config)
+        optimizer = build_optimizer(network, config)  # of what is there now: shards are other parameters
         weights = _class_weights(config, train, fabric.device)
         if config.steps is not None:
             epochs = -(-config.steps // steps_per_epoch(len(train), config.batch_size))
             config = dataclasses.replace(config, epochs=epochs)
-        listener.note(f"training {config.model} on {_places(fabric.device, launch)} in {why}")
+        listener.note(
+            f"training {config.model} on {_places(fabric.device, launch, sharded=sharded)} in {why}"
+        )
         return Parts(
             config=config,
             dataset=dataset,
@@ -112,8 +116,16 @@ class Parts:
             ranks=ranks,
             launch=launch,
             network=network,
+            engine=engine,
             frozen=frozen,
             average=average,
+            average_engine=average
+            and set_up(
+                # Without gradients to share, every rank runs it by itself, unless it is in shards as well.
+                average.network,
+                fabric if sharded or ranks.count == 1 else make_fabric(fabric.device, precision),
+                config,
+            ),
             weights_sha256=origin.sha256,
             optimizer=optimizer,
             objective=build_objective(network, config, weights),
@@ -126,6 +138,11 @@ class Parts:
         """What a checkpoint holds besides the progress."""
         scaler = getattr(self.fabric.strategy.precision, "scaler", None)  # float16's
         return State(self.network, self.optimizer, self.average, scaler)
+
+    @property
+    def sharded(self) -> bool:
+        """Whether the network is in shards, one a rank."""
+        return check_sharded(self.config, self.precision, self.ranks.count)
 
     @property
     def architecture(self) -> Architecture:
@@ -152,48 +169,44 @@ class Parts:
             "seed": config.seed,
             "precision": self.precision,
             "threads": torch.get_num_threads(),
-            "ranks": ranks_facts(self.launch),
+            "ranks": ranks_facts(self.launch, sharded=self.sharded),
         }
 
 
-def ranks_facts(launch: Launch) -> dict[str, Any]:
+def ranks_facts(launch: Launch, *, sharded: bool) -> dict[str, Any]:
     """The processes that train together, for a run's provenance."""
-    return {"count": launch.ranks, "machines": launch.nodes, "started_by": launch.by}
+    facts = {"count": launch.ranks, "machines": launch.nodes, "started_by": launch.by}
+    return {**facts, "sharded": True} if sharded else facts
 
 
-def _joined(device: torch.device, precision: str, launch: Launch, *, compiled: bool) -> tuple[Fabric, Ranks]:
+def _joined(
+    device: torch.device, precision: str, launch: Launch, config: TrainConfig
+) -> tuple[Fabric, Ranks]:
     """The engine, and who else trains."""
     if launch.ranks == 1:
         return make_fabric(device, precision), ALONE
-    seconds = COMPILE_SECONDS if compiled else STEP_SECONDS
-    fabric = join_fabric(device, precision, launch, seconds=seconds)
+    seconds = COMPILE_SECONDS if config.compile else STEP_SECONDS
+    sharded = config.strategy == "fsdp"
+    fabric = join_fabric(device, precision, launch, seconds=seconds, sharded=sharded)
     return fabric, Ranks.of(fabric, seconds=seconds)
 
 
-def _places(device: torch.device, launch: Launch) -> str:
+def _places(device: torch.device, launch: Launch, *, sharded: bool) -> str:
     """`cpu`, or `2 devices (cuda, started by torchrun)`."""
     if launch.ranks == 1:
         return str(device)
     machines = f" on each of {launch.nodes} machines" if launch.nodes > 1 else ""
-    return f"{launch.devices} devices{machines} ({device.type}, started by {launch.by})"
+    shards = ", the network in shards" if sharded else ""
+    return f"{launch.devices} devices{machines} ({device.type}, started by {launch.by}{shards})"
 
 
-def _opened(data: Path, config: TrainConfig, listener: Listener) -> Dataset:
-    dataset = open_dataset(data, config.data)
-    for note in dataset.notes:
-        listener.note(note)
-    names = dataset.reader.classes.names
-    if config.class_weights and len(config.class_weights) != len(names):
-        raise ConfigError(
-            f"--class-weights gives {len(config.class_weights)} weights for {len(names)} classes: "
-            f"{', '.join(names)}"
-        )
-    return dataset
+def _placed(network: torch.nn.Module, device: torch.device | None, config: TrainConfig) -> torch.nn.Module:
+    """The network on its device, laid out for fast convolutions, its running statistics as asked for.
 
-
-def _placed(network: torch.nn.Module, device: torch.device, config: TrainConfig) -> torch.nn.Module:
-    """The network on its device, laid out for fast convolutions, its running statistics as asked for."""
-    network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    Without a device it stays where it is: its shards find their places, and it need have none as a whole.
+    """
+    if device is not None:
+        network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     if config.bn_momentum is not None:
         set_bn_momentum(network, config.bn_momentum)
     return network
@@ -212,34 +225,3 @@ def _class_weights(config: TrainConfig, train: Prepared, device: torch.device) -
 
 def _listed(weights: torch.Tensor | None) -> list[float] | None:
     return None if weights is None else weights.tolist()
-
-
-def _prepare(
-    dataset: Dataset, config: TrainConfig, listener: Listener, ranks: Ranks
-) -> tuple[Prepared, Prepared, str]:
-    """Both sides at the network's size, every picture decoded and checked once on each machine."""
-    with ranks.in_turn() if config.data.cache else nullcontext():
-        prepared = prepare(dataset, config.size, config.data, progress=listener.work)
-    if ranks.tell(prepared.data_hash) != prepared.data_hash:
-        raise DataError(
-            f"{dataset.reader.root}: rank {ranks.rank} sees other pictures or masks than the first machine "
-            "does: give all machines the same files"
-        )
-    for note in prepared.notes:
-        listener.note(note)
-    train, val = prepared.train, prepared.val
-    if len(train) < config.batch_size:
-        raise DataError(
-            f"{dataset.reader.root}: {len(train)} training pictures are fewer than one batch of "
-            f"{config.batch_size}; use --batch-size {len(train)} or less"
-        )
-    if not val.class_counts.any():
-        raise DataError(
-            f"{dataset.reader.root}: every validation pixel is ignored (255), so nothing can be measured: "
-            "check the masks, or take another split with --val-share"
-        )
-    for side, name in ((train, "training"), (val, "validation")):
-        sentence = guard.unseen_classes(side.class_counts.tolist(), dataset.reader.classes, name)
-        if sentence:
-            listener.warning(sentence)
-    return train, val, prepared.data_hash

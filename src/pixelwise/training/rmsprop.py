@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from pixelwise.training.shards import local
+
 
 class KerasRMSprop(torch.optim.Optimizer):
     """`v = rho v + (1 - rho) g²`, then `w = w - lr g / sqrt(v + eps)`.
@@ -40,11 +42,12 @@ class KerasRMSprop(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            weights = [p for p in group["params"] if p.grad is not None]
-            if not weights:
+            moved = [p for p in group["params"] if p.grad is not None]
+            if not moved:
                 continue
-            gradients = [p.grad for p in weights]
-            averages = [self._average(p) for p in weights]
+            weights = [local(p) for p in moved]
+            gradients = [local(p.grad) for p in moved]
+            averages = [local(self._average(p)) for p in moved]
             if group["weight_decay"]:
                 gradients = torch._foreach_add(gradients, weights, alpha=group["weight_decay"])
             torch._foreach_mul_(averages, group["rho"])

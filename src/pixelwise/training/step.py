@@ -1,7 +1,7 @@
 """One update of the weights: a batch in pieces through the network, gradients added up, one optimiser step.
 
-Ranks have a share of the batch each, in as many pieces as the others, and DDP adds their gradients up.
-Knows neither epochs nor files; where a step stands in the run is handed in.
+Ranks have a share of the batch each, in as many pieces as the others, and DDP or FSDP adds their gradients
+up. Knows neither epochs nor files; where a step stands in the run is handed in.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Stepper:
         micro_batch: Pictures that go through the network at once; None for the whole batch.
         clip_norm: Largest norm of the gradient; None for any.
         ranks: Who else has a share of the batch.
+        sharded: The network is in shards, one a rank.
     """
 
     fabric: Fabric
@@ -49,6 +50,7 @@ class Stepper:
     micro_batch: int | None
     clip_norm: float | None
     ranks: Ranks = ALONE
+    sharded: bool = False
 
     def backward(
         self, images: Tensor, masks: Tensor, *, seed: tuple[int, ...], largest: int | None = None
@@ -82,15 +84,18 @@ class Stepper:
                 self.ranks.present = number < count - absent
                 with self._summed(last=number == count - 1):
                     own, minimised = self.objective(self.engine(image), mask)
-                    # One piece is the batch: no share of it is rounded. DDP takes the mean of the ranks.
+                    # One piece is the batch: no share of it is rounded. Gradients are the ranks' mean.
                     self.fabric.backward(minimised if whole else minimised * (share * self.ranks.count))
                 total += own.detach() * (1 if whole else share)
         self.ranks.present = True
         return Update(float(self.ranks.sum(total)), float(weight))
 
     def _summed(self, *, last: bool) -> AbstractContextManager[None]:
-        """The ranks' gradients are added up once a step, in the backward pass of the last piece."""
-        if self.ranks.count == 1:
+        """The ranks' gradients are added up once a step, in the backward pass of the last piece.
+
+        Those of a network in shards are added up with every piece: to wait would take room for all of them.
+        """
+        if self.ranks.count == 1 or self.sharded:
             return nullcontext()
         return self.fabric.no_backward_sync(self.engine, enabled=not last)  # pyright: ignore[reportArgumentType]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pixelwise import plain
 from pixelwise.backends.torch import choose_device
@@ -69,6 +69,7 @@ def resume(
     epochs: int | None = None,
     devices: int | None = None,
     nodes: int | None = None,
+    strategy: Literal["ddp", "fsdp"] | None = None,
     listener: Listener | None = None,
 ) -> Run:
     """Goes on with a run that was interrupted or killed, to the weights that it would have had.
@@ -82,6 +83,7 @@ def resume(
             run begun with as many; a schedule is stretched from here on.
         devices: Train on this many of each machine instead.
         nodes: Train on this many machines instead.
+        strategy: Share the network's state out like this instead; the checkpoint is the same.
         listener: Hears of progress; the log `pixelwise` where not given.
 
     Raises:
@@ -98,6 +100,8 @@ def resume(
     if devices or nodes or find_launch().ranks > 1:
         # What started us decides, or the flags do; not what the run began with.
         config = dataclasses.replace(config, devices=devices, nodes=nodes)
+    if strategy is not None:
+        config = dataclasses.replace(config, strategy=strategy)
     order = Order(data=data, out=run.path, config=config, resumed=True, stretched=epochs is not None)
     return _dispatch(order, listener or LogListener())
 

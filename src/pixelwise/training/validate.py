@@ -15,6 +15,7 @@ from pixelwise.metrics import ConfusionMatrix
 from pixelwise.nn.outputs import LOGITS
 from pixelwise.training.objective import Objective
 from pixelwise.training.ranks import ALONE, Ranks
+from pixelwise.training.sharding import fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +53,12 @@ def validate(
     keep: Collection[int] = (),
     on_batch: Callable[[int], None],
     ranks: Ranks = ALONE,
+    sharded: bool = False,
 ) -> Validation:
     """Runs the network over the batches in evaluation mode, in which it is left.
 
-    Loss and confusion are those of all ranks' batches, the examples those of this rank.
+    Loss and confusion are those of all ranks' batches, the examples those of this rank. A batch of no picture
+    counts for nothing: a rank that has no more of them runs a network in shards along with the others.
 
     Args:
         engine: `Heads` of the network, on its device.
@@ -66,6 +69,7 @@ def validate(
         keep: Places, in the order of the batches, of pictures to hand back with their predictions.
         on_batch: Hears the number of pictures done.
         ranks: Who else has batches.
+        sharded: The network is in shards: all ranks have equally many batches.
     """
     engine.eval()
     confusion = ConfusionMatrix(num_classes)
@@ -73,8 +77,12 @@ def validate(
     weight = torch.zeros((), dtype=torch.float64, device=device)
     examples: list[Example] = []
     done = 0
-    with torch.inference_mode():
+    # What is gathered in inference mode could not be trained on.
+    with torch.no_grad() if sharded else torch.inference_mode():
         for batch in batches:
+            if not len(batch):
+                engine(torch.zeros(1, 3, *batch.images.shape[1:3], device=device))
+                continue
             images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2).float()
             masks = torch.from_numpy(batch.masks).to(device)
             logits = engine(images)[LOGITS]
@@ -90,6 +98,8 @@ def validate(
             ]
             done += len(batch)
             on_batch(done)
+    if sharded:
+        fold(engine)
     ranks.wait()  # one may need longer for its pictures than a sum may take
     total, weight = ranks.sum(total), ranks.sum(weight)
     counts = ranks.sum(torch.from_numpy(confusion.counts).to(device)).cpu().numpy()

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pixelwise import web
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
 from pixelwise.data.cache import prepare
 from pixelwise.data.drawn import draw_dataset
-from pixelwise.data.shards import http
 from pixelwise.data.shards.http import Http
 from pixelwise.data.shards.object_store import ObjectStore
 from pixelwise.data.shards.remote import RemoteSource
@@ -100,7 +100,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(http.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(web.time, "sleep", lambda seconds: None)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     server = Server(folder)
@@ -202,7 +202,7 @@ def test_answers(server: Server, config: DataConfig, status: int, said: str, tri
 
 
 def test_no_server(config: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(web.time, "sleep", lambda seconds: None)
     with pytest.raises(DataError, match=r"no connection .* 6 times in a row"):
         open_dataset("http://127.0.0.1:9/set", config)
 
@@ -318,8 +318,8 @@ def test_threads_share_pieces_and_memory_is_bounded(rng: np.random.Generator) ->
 
 def test_pauses_grow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(http.time, "sleep", pauses.append)
-    monkeypatch.setattr(http.random, "uniform", lambda low, high: 1.0)
+    monkeypatch.setattr(web.time, "sleep", pauses.append)
+    monkeypatch.setattr(web.random, "uniform", lambda low, high: 1.0)
     with pytest.raises(DataError, match="no connection"):
         Http(pause=2.0).copy("http://127.0.0.1:9/x", tmp_path / "x")
     assert pauses == [2.0, 4.0, 8.0, 16.0, 20.0]

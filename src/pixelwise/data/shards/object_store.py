@@ -1,4 +1,4 @@
-"""Parts of files in an object store, through fsspec: `s3://` with s3fs, `gs://` with gcsfs.
+"""Files in an object store, and parts of them, through fsspec: `s3://` with s3fs, `gs://` with gcsfs.
 
 Knows URLs and bytes; nothing of shards. Names, keys and endpoints are the settings of those packages, which
 also ask again where the line fails.
@@ -15,9 +15,12 @@ from pixelwise.errors import DataError
 from pixelwise.files import replacing
 from pixelwise.object_stores import file_system, reason
 
+STORES = ("s3", "gs")
+"""Schemes of stores that a set can be written to."""
+
 
 class ObjectStore:
-    """Reads through a file system of fsspec; several threads may.
+    """Reads and writes through a file system of fsspec; several threads may.
 
     Args:
         scheme: `s3` or `gs`; another that fsspec knows, for tests.
@@ -57,6 +60,46 @@ class ObjectStore:
             except Exception as error:
                 raise _failed(url, error) from error
 
+    def is_empty(self, url: str) -> bool:
+        """Whether nothing lies at a URL or below it.
+
+        Raises:
+            DataError: It may not be listed.
+        """
+        try:
+            return not self._files.find(url, maxdepth=1)
+        except FileNotFoundError:
+            return True
+        except Exception as error:
+            raise _failed(url, error) from error
+
+    def put(self, local: Path, url: str) -> None:
+        """Writes a file whole; a large one goes in parts, which the store joins when the last is there.
+
+        Raises:
+            DataError: It cannot be written.
+        """
+        try:
+            self._files.put_file(str(local), url)
+        except Exception as error:
+            raise DataError(
+                f"{plain_url(url)} cannot be written ({reason(error)}); check the bucket and the account "
+                "that the store's package uses"
+            ) from error
+
+    def remove(self, url: str) -> None:
+        """Removes a file; nothing where there is none.
+
+        Raises:
+            DataError: It cannot be removed.
+        """
+        try:
+            self._files.rm_file(url)
+        except FileNotFoundError:
+            pass
+        except Exception as error:
+            raise _failed(url, error) from error
+
     def _check(self, url: str, size: int) -> None:
         """Looks once whether the file has its size; later changes are seen by the samples' checksums."""
         if url in self._checked:
@@ -83,4 +126,4 @@ def _failed(url: str, error: Exception) -> DataError:
     return DataError(f"{plain_url(url)}: cannot be read ({reason(error)}); try again later")
 
 
-__all__ = ["ObjectStore"]
+__all__ = ["STORES", "ObjectStore"]

@@ -19,12 +19,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pixelwise.address import plain_url, url_of
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.reader import Reader
+from pixelwise.data.shards.object_store import STORES, ObjectStore
 from pixelwise.data.writers.coco import CocoWriter
 from pixelwise.data.writers.labelme import LabelMeWriter
 from pixelwise.data.writers.masks import FolderWriter, VocWriter
 from pixelwise.data.writers.samples import broken_note, good_samples, put_picture
+from pixelwise.data.writers.send import send_shards
 from pixelwise.data.writers.shards import DEFAULT_SHARD_MIB, write_shards
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.progress import Progress
@@ -68,12 +71,12 @@ class Converted:
     """What was written.
 
     Attributes:
-        folder: Where.
+        folder: Where; a text where it is a URL.
         pictures: How many.
         notes: Sentences about what could not be carried over.
     """
 
-    folder: Path
+    folder: Path | str
     pictures: int
     notes: tuple[str, ...]
 
@@ -93,12 +96,13 @@ def convert(
 
     Args:
         dataset: What `open_dataset` gave, with whatever `--merge` and the like made of its classes.
-        target: A folder that does not exist yet, or is empty.
+        target: A folder that does not exist yet, or is empty; for `shards` also `s3://` or `gs://`.
         layout: `folder`, `voc`, `coco`, `labelme` or `shards`.
         shard_mib: About how many MiB a tar file of `shards` has.
         progress: Told how far the work is.
 
     Raises:
+        BackendError: The package for an object store is missing.
         ConfigError: There is no such layout or size, or the folder holds something already.
         DataError: A sample is at fault, or the disk is full; nothing is left behind.
     """
@@ -106,6 +110,9 @@ def convert(
         raise ConfigError(f"there is no layout {layout!r} to write; there are {', '.join(LAYOUTS)}")
     if shard_mib < 1:
         raise ConfigError(f"--shard-size is in MiB and at least 1, got {shard_mib}")
+    url = url_of(target)
+    if url is not None:
+        return _to_store(dataset, url, layout, limit=shard_mib << 20, progress=progress)
     root = Path(target).expanduser()
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ConfigError(f"{root} is there already; choose a new folder")
@@ -126,6 +133,18 @@ def convert(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Converted(root, count, notes)
+
+
+def _to_store(dataset: Dataset, url: str, layout: str, *, limit: int, progress: Progress | None) -> Converted:
+    """Shards sent off one by one, so that this disk holds one of each split at most."""
+    scheme = url.partition("://")[0]
+    if layout != SHARDS or scheme not in STORES:
+        raise ConfigError(
+            f"{plain_url(url)}: only --to shards can be written to a URL, and only to an object store "
+            f"({', '.join(f'{name}://' for name in STORES)}); choose a folder"
+        )
+    count, notes = send_shards(dataset, url, ObjectStore(scheme), limit=limit, progress=progress)
+    return Converted(url, count, notes)
 
 
 def _write(

@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -36,7 +36,12 @@ _UNIONS = ("trainval",)
 
 
 def write_shards(
-    dataset: Dataset, root: Path, *, limit: int, progress: Progress | None
+    dataset: Dataset,
+    root: Path,
+    *,
+    limit: int,
+    progress: Progress | None,
+    on_tar: Callable[[Path], None] = lambda path: None,
 ) -> tuple[int, tuple[str, ...]]:
     """Writes the tars and the index into an empty folder.
 
@@ -45,6 +50,7 @@ def write_shards(
         root: The folder.
         limit: Bytes; a tar ends with the sample before the one that would make it larger.
         progress: Told how far the work is.
+        on_tar: Gets each tar when it is whole, and may take it away.
 
     Returns:
         The number of samples written, and notes.
@@ -70,7 +76,7 @@ def write_shards(
             prefix = _prefix(names, chosen)
             tar = open_tars.get(prefix)
             if tar is not None and not tar.has_room(len(picture), len(mask), limit):
-                index.write(open_tars.pop(prefix).finish())
+                index.write(_finished(open_tars.pop(prefix), on_tar))
                 tar = None
             if tar is None:
                 numbers[prefix] = numbers.get(prefix, -1) + 1
@@ -81,16 +87,22 @@ def write_shards(
             if progress is not None:
                 progress("converting", place + 1, len(reader))
         for tar in open_tars.values():
-            index.write(tar.finish())
+            index.write(_finished(tar, on_tar))
         index.write(end_line(written, sum(number + 1 for number in numbers.values())))
     return written, broken_note(broken)
+
+
+def _finished(tar: _Tar, on_tar: Callable[[Path], None]) -> bytes:
+    line = tar.finish()
+    on_tar(tar.path)
+    return line
 
 
 class _Tar:
     """A tar under way; the file is opened for each sample, so that no number of splits is too many."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._digest = hashlib.sha256()
         self._rows: list[Row] = []
         self._size = 0
@@ -102,7 +114,7 @@ class _Tar:
     def add(self, place: int, name: str, splits: tuple[int, ...], parts: Mapping[str, bytes]) -> None:
         """Appends the two members of a sample."""
         members: list[Member] = []
-        with self._path.open("ab") as file:
+        with self.path.open("ab") as file:
             for member, content in parts.items():
                 self._write(file, header_block(member, len(content)))
                 members.append(Member(member, self._size, len(content), zlib.crc32(content)))
@@ -112,9 +124,9 @@ class _Tar:
 
     def finish(self) -> bytes:
         """Ends the tar; its line of the index."""
-        with self._path.open("ab") as file:
+        with self.path.open("ab") as file:
             self._write(file, END)
-        return shard_line(Shard(self._path.name, self._size, self._digest.hexdigest()), self._rows)
+        return shard_line(Shard(self.path.name, self._size, self._digest.hexdigest()), self._rows)
 
     def _write(self, file: IO[bytes], content: bytes) -> None:
         file.write(content)
