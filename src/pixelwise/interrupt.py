@@ -12,6 +12,26 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+@contextmanager
+def sigterm_as_ctrl_c() -> Generator[None, None, None]:
+    """Lets SIGTERM raise KeyboardInterrupt while the block runs, as Ctrl-C does.
+
+    For work that may end anywhere, since what is done is on disk. Outside the main thread nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 class StopRequest:
     """Whether somebody asked the work to stop."""
 

@@ -19,10 +19,11 @@ from PIL import Image
 from pixelwise.ceiling import METHODS, CeilingInterrupted, make_grids, measure_ceiling
 from pixelwise.ceiling import count as count_module
 from pixelwise.ceiling.result import RULE, figures
-from pixelwise.ceiling.state import NAME
+from pixelwise.ceiling.state import NAME, State
 from pixelwise.ceiling.tally import Tally
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
+from pixelwise.data.crew import WorkerKilledError
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.metrics import RULE as METRICS_RULE
 from pixelwise.metrics import ConfusionMatrix, scores
@@ -162,6 +163,21 @@ def test_stopped_again_and_again_it_counts_the_same(tmp_path: Path, workers: int
     assert again == whole
     with pytest.raises(CeilingInterrupted, match="stopped after 1 of 11"):  # without resume it begins anew
         measure_ceiling(dataset, grids=grids, split="all", state=state, stop=stop_after(0))
+
+
+def test_workers_that_got_the_signal_too_are_no_fault() -> None:
+    counted, saved = State(Tally.empty(grids=1, methods=1, classes=2)), []
+
+    def end(asked: bool) -> None:
+        with count_module._stopping(lambda: saved.append(1), lambda: asked, counted, 5):
+            raise WorkerKilledError("a worker process was killed")
+
+    with pytest.raises(CeilingInterrupted, match="stopped after 0 of 5 pictures"):
+        end(True)
+    assert saved == [1]
+    with pytest.raises(WorkerKilledError):
+        end(False)
+    assert saved == [1]
 
 
 def test_the_state_is_written_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

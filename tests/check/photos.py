@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Collection, Mapping
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from pixelwise.check.facts import Facts, Fault
-from pixelwise.check.likeness import measure_likeness
+from pixelwise.check.likeness import SIDE, Likeness, measure_likeness
 from pixelwise.check.look import SEEN_SIZE
+from pixelwise.check.resemblance import Thumbnails
 from pixelwise.check.survey import Survey
 from pixelwise.config import DataConfig
 from pixelwise.data import Reader, Split, open_dataset
+from pixelwise.data.crew import Crew
 from pixelwise.errors import DataError
+
+_LARGE = 300
 
 Picture = npt.NDArray[np.uint8]
 
@@ -33,6 +38,12 @@ def clouds(seed: int, size: tuple[int, int] = (256, 256), scale: float = 45.0) -
     grey = 128 + scale * (grey - grey.mean()) / grey.std()
     tint = np.array([1.0, 0.9, 0.8])
     return np.clip(np.rint(grey[..., None] * tint), 0, 255).astype(np.uint8)
+
+
+def thumbnails_of(likenesses: Sequence[Likeness]) -> Thumbnails:
+    """`(n, 32, 32) uint8`."""
+    block = b"".join(item.thumbnail for item in likenesses)
+    return np.reshape(np.frombuffer(block, np.uint8), (len(likenesses), SIDE, SIDE))
 
 
 def looked_at(image: Image.Image) -> Picture:
@@ -92,10 +103,25 @@ def survey_of(root: Path, config: DataConfig, *, val: Collection[str] | None = N
         train = tuple(index for index, taken in enumerate(chosen) if not taken)
         split = Split(train, tuple(index for index, taken in enumerate(chosen) if taken), "by hand")
         dataset = replace(dataset, split=split)
-    survey = Survey(dataset)
-    for index in range(len(survey)):
-        survey.add(index, _facts(dataset.reader, index))
+    survey = Survey(dataset, Path(tempfile.gettempdir()))
+    for index, facts in enumerate(_all_facts(root, config, dataset.reader)):
+        survey.add(index, facts)
     return survey
+
+
+_known: dict[object, list[Facts]] = {}
+"""What was seen of the large sets, which are only read."""
+
+
+def _all_facts(root: Path, config: DataConfig, reader: Reader) -> list[Facts]:
+    """Of every sample in order; the splits of one set differ, and what is seen does not."""
+    key = root, config.map
+    if len(reader) < _LARGE:
+        return [_facts(reader, index) for index in range(len(reader))]
+    if key not in _known:
+        with Crew(reader, workers=2, items=len(reader)) as crew:
+            _known[key] = list(crew.in_order(_facts, range(len(reader))))
+    return _known[key]
 
 
 def _facts(reader: Reader, index: int) -> Facts:

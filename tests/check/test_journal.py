@@ -19,6 +19,7 @@ from pixelwise.check.look import look
 from pixelwise.check.run import Checked, check
 from pixelwise.config import DataConfig
 from pixelwise.data import open_dataset
+from pixelwise.errors import DataError
 
 
 def doctor(root: Path, config: DataConfig | None = None) -> Checked:
@@ -111,25 +112,85 @@ def test_notes_are_read_from_disk(data_folder: Path) -> None:
     again.close()
 
 
+def test_lines_that_count_no_more_are_cleared_away(data_folder: Path) -> None:
+    first = doctor(data_folder)
+    path = data_folder.parent / "check" / NAME
+    whole = len(path.read_bytes().splitlines())
+    for round_ in range(1, 4):
+        for image in (data_folder / "images").iterdir():
+            os.utime(image, ns=(round_, round_))
+        assert doctor(data_folder).report.reused == 0
+    # 12 and 12 more are kept; with 12 more than half count no more, and the last 12 stay beside the new ones.
+    assert len(path.read_bytes().splitlines()) == whole + 12
+    again = doctor(data_folder)
+    assert again.report.reused == 12
+    assert told(again) == told(first)
+    assert [item.name for item in path.parent.iterdir() if item.name.startswith(".")] == []
+
+
+def test_a_journal_that_cannot_be_opened_leaves_no_file_open(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doctor(data_folder)
+    opened, plain = [], Path.open
+
+    def refuse(path: Path, mode: str = "r") -> object:
+        if mode == "ab":
+            raise PermissionError(13, "Permission denied")
+        opened.append(plain(path, mode))
+        return opened[-1]
+
+    reader = open_dataset(data_folder).reader
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match="cannot be written"):
+        Journal(data_folder.parent / "check", reader)
+    assert opened
+    assert all(file.closed for file in opened)
+
+
+SLOWLY = """
+import sys, time
+from pixelwise.check import run
+from pixelwise.cli import main
+plain = run.look
+run.look = lambda reader, index: (time.sleep(0.02), plain(reader, index))[1]
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is a POSIX signal")
-def test_a_killed_check_goes_on(tmp_path: Path) -> None:
-    root = draw_folder(tmp_path / "set", pictures=40, size=(200, 240))
-    for path in (root / "images").iterdir():  # slower to decode
-        Image.open(path).resize((960, 800), Image.Resampling.NEAREST).save(path, compress_level=1)
-    for path in (root / "masks").iterdir():
-        Image.open(path).resize((960, 800), Image.Resampling.NEAREST).save(path)
-    out = tmp_path / "check"
-    command = [sys.executable, "-m", "pixelwise", "check", str(root), "--out", str(out), "--workers", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    journal = out / NAME
-    while not journal.is_file() or journal.stat().st_size < 10_000:
-        assert process.poll() is None, "the check ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    killed = check(root, DataConfig(), out=out).report
-    assert 0 < killed.reused < 40
+def test_killed_ended_and_gone_on_with(tmp_path: Path) -> None:
+    """By SIGKILL, and by SIGTERM to all its processes, as a service manager sends it."""
+    root, out = draw_folder(tmp_path / "set", pictures=160), tmp_path / "check"
+    noted = 0
+    for signal_, workers in ((signal.SIGKILL, 1), (signal.SIGTERM, 2)):
+        words = ["check", str(root), "--out", str(out), "--workers", str(workers)]
+        process = subprocess.Popen(
+            [sys.executable, "-c", SLOWLY, *words], stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        journal, before = out / NAME, _size(out / NAME)
+        while _size(journal) < before + 8_000:
+            assert process.poll() is None, "the check ended before it could be stopped"
+            time.sleep(0.01)
+        os.killpg(process.pid, signal_)
+        _, said = process.communicate(timeout=60)
+        if signal_ == signal.SIGTERM:
+            assert process.returncode == 130, said
+            assert "interrupted; what was looked at is noted, and the same command goes on" in said
+            assert "Traceback" not in said
+        assert noted < _lines(journal) < 160
+        noted = _lines(journal)
+    stopped = check(root, DataConfig(), out=out).report
+    assert noted - 2 <= stopped.reused < 160  # the header, and a line that was cut
     undisturbed = check(root, DataConfig(), out=tmp_path / "other").report
-    assert killed.findings == undisturbed.findings
-    assert killed.classes == undisturbed.classes
-    assert killed.histograms == undisturbed.histograms
+    assert stopped.findings == undisturbed.findings
+    assert stopped.classes == undisturbed.classes
+    assert stopped.histograms == undisturbed.histograms
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_bytes().splitlines())

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import numpy.typing as npt
 import pytest
-from photos import CHANGES, clouds, looked_at
+from photos import CHANGES, clouds, looked_at, thumbnails_of
 from PIL import Image
 
 from pixelwise.check.likeness import SIDE, Likeness, measure_likeness
@@ -18,7 +18,7 @@ from pixelwise.check.resemblance import (
     resemblance,
     resemblance_cropped,
 )
-from pixelwise.check.twins import ALIKE, thumbnails_of
+from pixelwise.check.twins import ALIKE
 
 
 def thumbnail(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

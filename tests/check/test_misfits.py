@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def usual(count: int, middle: float = 16) -> list[Fit | None]:
 
 def judged(fits: Sequence[Fit | None], sizes: Sequence[tuple[int, int]] | None = None) -> list[Finding]:
     names = [f"picture {index}" for index in range(len(fits))]
-    return misfits(fits, names, sizes or [(100, 100)] * len(fits))
+    rows = np.array([dataclasses.astuple(fit) if fit else (0.0,) * 11 for fit in fits]).reshape(-1, 11)
+    known = np.array([index for index, fit in enumerate(fits) if fit], np.int64)
+    return misfits(rows, known, names, np.array(sizes or [(100, 100)] * len(fits), np.int32))
 
 
 def seen(findings: list[Finding], kind: str = "misfit") -> dict[int | None, str]:
@@ -153,7 +156,7 @@ def test_a_set_at_chance_is_one_finding() -> None:
 
 def test_unequal_lists_are_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="names"):
-        misfits([None, None], ["one"], [(8, 8)])
+        misfits(np.zeros((2, 11)), np.arange(2), ["one"], np.zeros((1, 2), np.int32))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import planted
+from pixelwise.check import run as run_module
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.check.report import Report
 from pixelwise.check.run import check
@@ -19,6 +20,11 @@ from pixelwise.config import DataConfig
 
 WRONG = (Severity.ERROR, Severity.WARNING)
 Plant = Callable[[Path], list[str]]
+
+
+@pytest.fixture(autouse=True)
+def looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "look", planted.look_once)
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photos import Picture, clouds, survey_of, write_set
+from photos import Picture, clouds, survey_of, thumbnails_of, write_set
 
 from pixelwise.check.asked import Asked
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.check.frames import FEWEST, Film, find_films
-from pixelwise.check.likeness import Likeness, measure_likeness
+from pixelwise.check.likeness import measure_likeness
+from pixelwise.check.resemblance import Thumbnails
 from pixelwise.check.rules.duplicates import duplicates
 from pixelwise.check.rules.sequences import mix, split_films
 from pixelwise.check.survey import NEITHER, TRAIN, VAL, Survey
@@ -28,8 +29,13 @@ def pan(seed: int, frames: int, *, step: int = 2) -> list[Picture]:
     return [np.ascontiguousarray(view[:, step * n : step * n + SIZE[1]]) for n in range(frames)]
 
 
-def likenesses(pictures: list[Picture]) -> list[Likeness | None]:
-    return [measure_likeness(picture) for picture in pictures]
+def thumbnails(pictures: list[Picture]) -> Thumbnails:
+    return thumbnails_of([measure_likeness(picture) for picture in pictures])
+
+
+def films(names: list[str], frames: Thumbnails, *, broken: int | None = None) -> list[Film]:
+    usable = np.arange(len(names)) != (-1 if broken is None else broken)
+    return find_films(names, frames, usable)
 
 
 def film(name: str, seed: int, frames: int) -> dict[str, Picture]:
@@ -44,52 +50,51 @@ def found(survey: Survey, root: Path, config: DataConfig | None = None) -> list[
 
 
 def test_a_pan_is_a_film_and_numbered_photos_are_none():
-    frames = likenesses(pan(0, 40))
-    unrelated = likenesses([clouds(seed, SIZE) for seed in range(40)])
+    frames = thumbnails(pan(0, 40))
+    unrelated = thumbnails([clouds(seed, SIZE) for seed in range(40)])
     names = [f"frame_{n:04d}" for n in range(40)]
-    (one,) = find_films(names, frames)
-    assert (one.name, one.frames) == ("frame_#", tuple(range(40)))
-    assert one.follows == (True,) * 39
-    assert find_films(names, unrelated) == []
-    assert find_films([f"n{n}x" for n in range(40)], frames)[0].name == "n#x"
-    assert find_films(["abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN"[n] for n in range(40)], frames) == []
+    (one,) = films(names, frames)
+    assert (one.name, one.frames.tolist()) == ("frame_#", list(range(40)))
+    assert one.follows.tolist() == [True] * 39
+    assert films(names, unrelated) == []
+    assert films([f"n{n}x" for n in range(40)], frames)[0].name == "n#x"
+    assert films(["abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN"[n] for n in range(40)], frames) == []
 
 
 def test_frames_stand_in_the_order_of_their_numbers():
-    frames = likenesses(pan(0, 12))
+    frames = thumbnails(pan(0, 12))
     names = [f"f{n}" for n in range(12)]  # f10 and f11 stand behind f1 when sorted by name
     order = sorted(range(12), key=lambda n: names[n])
-    (one,) = find_films([names[n] for n in order], [frames[n] for n in order])
+    (one,) = films([names[n] for n in order], frames[order])
     assert [names[order[index]] for index in one.frames] == names
 
 
 def test_a_film_in_two_folders_is_one_unless_each_counts_for_itself():
-    frames = likenesses(pan(0, 24))
+    frames = thumbnails(pan(0, 24))
     sides = ["train" if n < 16 else "val" for n in range(24)]
-    (one,) = find_films([f"{sides[n]}/f_{n}" for n in range(24)], frames)
+    (one,) = films([f"{sides[n]}/f_{n}" for n in range(24)], frames)
     assert len(one.frames) == 24
-    again = find_films([f"{sides[n]}/f_{n % 16}" for n in range(24)], frames)
+    again = films([f"{sides[n]}/f_{n % 16}" for n in range(24)], frames)
     assert [(item.name, len(item.frames)) for item in again] == [("train/f_#", 16), ("val/f_#", 8)]
-    assert find_films([f"a{n // 16}/f_{n}" for n in range(24)], frames)[0].name == "a0/f_#"
+    assert films([f"a{n // 16}/f_{n}" for n in range(24)], frames)[0].name == "a0/f_#"
 
 
 def test_a_large_gap_parts_frames_and_too_few_are_no_film():
-    frames = likenesses(pan(0, 24))
+    frames = thumbnails(pan(0, 24))
     numbers = [10 * n + (1000 if n >= 12 else 0) for n in range(24)]
-    (one,) = find_films([f"f_{number:05d}" for number in numbers], frames)
-    assert one.follows == (True,) * 11 + (False,) + (True,) * 11
+    (one,) = films([f"f_{number:05d}" for number in numbers], frames)
+    assert one.follows.tolist() == [True] * 11 + [False] + [True] * 11
     few = FEWEST - 1
-    assert find_films([f"f_{n}" for n in range(few)], frames[:few]) == []
-    frames[3] = None  # broken
-    (one,) = find_films([f"f_{n}" for n in range(24)], frames)
+    assert films([f"f_{n}" for n in range(few)], frames[:few]) == []
+    (one,) = films([f"f_{n}" for n in range(24)], frames, broken=3)
     assert 3 not in one.frames
 
 
 def test_mixing_is_counted():
     #          0      1    2      3        4    5      6      7
     sides = np.array([TRAIN, VAL, TRAIN, NEITHER, VAL, VAL, TRAIN, VAL], np.int8)
-    follows = (True, True, True, True, True, True, False)
-    mixed = mix([Film("f", tuple(range(8)), follows)], sides)
+    follows = np.array([True, True, True, True, True, True, False])
+    mixed = mix([Film("f", np.arange(8), follows)], sides)
     # 0|1, 1|2, 2|4 over the one on neither side, 5|6; 7 lies behind a gap.
     assert mixed.cuts == 4
     assert mixed.beside == {1: 2, 4: 2, 5: 6}

@@ -156,7 +156,7 @@ def test_killed_interrupted_and_gone_on_with(tmp_path: Path, capsys: pytest.Capt
 
     process = begin(data, out, "--resume")
     wait_for(state, killed_at + 3, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     _, complaint = process.communicate(timeout=60)
     assert process.returncode == 130, complaint
     assert f"going on after {killed_at} of 40 pictures" in complaint

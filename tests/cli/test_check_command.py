@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 import planted
+from pixelwise.check import run as run_module
 from pixelwise.cli import main
+
+
+@pytest.fixture(autouse=True)
+def looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "look", planted.look_once)
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +168,16 @@ def test_names_that_are_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[st
     )
     assert code == 0
     assert "Nothing wrong was found" in out
+
+
+@pytest.mark.parametrize("command", ["check", "ceiling"])
+def test_flags_that_would_do_nothing_are_not_offered(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every picture is looked at once, so there is nothing to keep."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = capsys.readouterr().out
+    assert "--cache" not in said
+    assert "--leave-out" in said
+    assert "Leave unreadable pictures out" in said

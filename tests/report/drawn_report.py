@@ -20,6 +20,7 @@ ROOT = Path("data/camvid")
 def drawn_report(*, classes: int = 11, findings: tuple[Finding, ...] | None = None) -> Report:
     """A check of a set of 468 pictures, at fault in many ways."""
     return Report(
+        remedy="",
         data=ROOT,
         format="camvid",
         pictures=468,
@@ -53,6 +54,7 @@ def drawn_failure() -> Report:
         count=1,
     )
     return Report(
+        remedy="",
         data=Path("/mnt/nothing"),
         format="",
         pictures=0,

@@ -168,7 +168,7 @@ def test_says_everything():
         assert note in text
     for said in (report.verdict, report.command, "pixelwise 0.1.0", "1 min 15 s", "60,118,240", "451"):
         assert said in text
-    assert "24 of 130 are shown" in text
+    assert "24 of 130 samples are shown" in text
     assert "26.5%" in text  # of 1 / (1 + 0.75 + ... + 0.75 ** 9)
 
 
@@ -376,3 +376,22 @@ def luminance(colour):
         for v in (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_one_command_for_all_stands_behind_the_findings():
+    remedy = "pixelwise train data/camvid --map 255=1 --snap 3 --leave-out check/blank.txt"
+    page = Page(check_page(replace(drawn_report(), remedy=remedy), {}))
+    sections = [attributes.get("id") for attributes in page.all("section")]
+    assert sections.index("notes") < sections.index("together") < sections.index("classes")
+    assert "#together" in [attributes.get("href") for attributes in page.all("a")]
+    assert remedy in page.text
+    assert "together" not in check_page(drawn_report(), {})
+
+
+@pytest.mark.parametrize("given", [".", "../pets"])
+def test_a_page_is_called_by_the_folders_own_name(given, tmp_path, monkeypatch):
+    (tmp_path / "pets").mkdir()
+    monkeypatch.chdir(tmp_path / "pets")
+    page = Page(check_page(replace(drawn_report(), data=Path(given)), {}))
+    assert ("bdi", "pets") in page.texts
+    assert ("title", "No: pets \N{EN DASH} pixelwise check") in page.texts

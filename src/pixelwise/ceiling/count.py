@@ -6,8 +6,9 @@ terminal.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pixelwise.ceiling.result import Ceiling, figures, shares
 from pixelwise.ceiling.state import State, data_digest, load_state, save_state
 from pixelwise.ceiling.tally import METHODS, Method, Tally, tally
 from pixelwise.data.codec import UnreadableError
-from pixelwise.data.crew import Crew
+from pixelwise.data.crew import Crew, WorkerKilledError
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.reader import Reader
 from pixelwise.data.verify import Checked, refuse
@@ -144,7 +145,7 @@ def _count(
     faults: list[Checked] = []
     left, done, saved = indices[counted.done :], counted.done, time.monotonic()
     crew = Crew(_Asked(reader, grids, methods), workers=config.workers, items=len(left))
-    with crew:
+    with crew, _stopping(save, stop, counted, len(indices)):
         for found in crew.in_order(_look, left):
             done += 1
             if isinstance(found, Checked) and not (
@@ -156,13 +157,34 @@ def _count(
             if progress is not None:
                 progress("counting masks", done, len(indices))
             if stop():
-                save()
-                raise CeilingInterrupted(f"stopped after {counted.done:,} of {len(indices):,} pictures")
+                raise _Stopped
             if time.monotonic() - saved >= SECONDS and not faults:
                 save()
                 saved = time.monotonic()
     save()
     refuse(faults, reader, len(indices))
+
+
+class _Stopped(Exception):
+    """`stop` said so."""
+
+
+@contextlib.contextmanager
+def _stopping(
+    save: Callable[[], None], stop: Callable[[], bool], counted: State, of: int
+) -> Generator[None, None, None]:
+    """Saves when the count is stopped, and says so.
+
+    A signal to the whole group of processes, as a service manager sends it, ends the workers too: then their
+    end is no fault.
+    """
+    try:
+        yield
+    except (_Stopped, WorkerKilledError) as error:
+        if isinstance(error, WorkerKilledError) and not stop():
+            raise
+        save()
+        raise CeilingInterrupted(f"stopped after {counted.done:,} of {of:,} pictures") from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,10 +50,12 @@ def uncoloured(
     return Finding(
         kind="colours",
         severity=Severity.ERROR,
-        title=f"The masks are pictures of {times(len(colours), 'colour')}, but no class has a colour",
+        title=f"{times(count, 'mask')} {'is a picture' if count == 1 else 'are pictures'} of "
+        f"{times(len(colours), 'colour')}, but no class has a colour",
         text=f"{text}. The command writes the colours that were found into {_FOUND}: put each behind its "
         f"name, and rename the file to {CLASSES_FILE}.",
-        count=count,
+        count=len(colours),
+        unit="colours",
         remedy=f"printf '%s\\n' {shlex.join(lines)} > {shlex.quote(str(root / _FOUND))}",
         examples=tuple(
             Example(name=_text(colour), text=f"{seen[colour]:,} pixels")

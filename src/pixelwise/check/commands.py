@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pixelwise.check.asked import Asked
 from pixelwise.config import DataConfig, changed
@@ -28,9 +30,19 @@ def command(name: str, root: Path, config: DataConfig, *more: str) -> str:
     return shlex.join(["pixelwise", name, place, *flags(config), *more])
 
 
-def leave_out_command(asked: Asked, kind: str) -> str:
-    """`pixelwise train DATA --leave-out KIND.txt`: the list that the report writes for a kind of finding."""
-    return train_command(asked.root, changed(asked.config, {"leave_out": (asked.out / list_name(kind),)}))
+def mending_command(asked: Asked, changes: Mapping[str, Any]) -> str:
+    """`pixelwise train DATA …` with some settings changed; empty where nothing is.
+
+    Args:
+        asked: The data set, and how it is read.
+        changes: Fields of `DataConfig`, see `pixelwise.config.changed`.
+    """
+    return train_command(asked.root, changed(asked.config, changes)) if changes else ""
+
+
+def leaving_out(asked: Asked, kind: str) -> dict[str, Any]:
+    """The change that leaves out the samples of the list that the report writes for a kind of finding."""
+    return {"leave_out": (asked.out / list_name(kind),)}
 
 
 KINDS_WITH_LISTS = frozenset(

@@ -6,77 +6,144 @@ Knows a survey, and no finding: what is wrong with copies is the business of `ru
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from pixelwise.check.survey import Survey
-from pixelwise.check.twins import find_twins
+from pixelwise.check.rows import ChosenRows, Indices
+from pixelwise.check.survey import SIDES, Survey
+from pixelwise.check.twins import Compared, Twins, find_twins
 from pixelwise.data.reader import Reader
 from pixelwise.errors import DataError
 
+Floats = npt.NDArray[np.float32]
+Marks = npt.NDArray[np.bool_]
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+_SMALL_ENOUGH = (16, 16)
+"""To have a mask read is to have its picture read too; so small, a JPEG is hardly decoded."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Near:
-    """Two samples of one photo that are not identical.
+    """Pairs of samples of one photo that are not identical, as columns.
 
     Attributes:
         first: One index in the reader.
-        second: The other.
+        second: The other, which is larger.
         resemblance: In 0..1.
         mirrored: Whether one is the other's mirror image.
         film: Whether both are frames of one film.
     """
 
-    first: int
-    second: int
-    resemblance: float
-    mirrored: bool
-    film: bool
+    first: Indices
+    second: Indices
+    resemblance: Floats
+    mirrored: Marks
+    film: Marks
 
 
-def find_duplicates(survey: Survey) -> tuple[list[list[int]], list[Near]]:
-    """Sets of identical samples, each of at least two, and pairs of near ones; sorted by index.
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """Sets of identical samples, each of at least two and sorted, and where the near ones are.
 
-    Of identical samples each stands in a pair if it is the first of its side.
+    Of identical samples each stands in a near pair if it is the first of its side.
     """
-    indices = [index for index, item in enumerate(survey.likenesses) if item is not None]
-    likenesses = [item for item in survey.likenesses if item is not None]
-    twins = find_twins(likenesses)
-    members: dict[int, list[int]] = defaultdict(list)
-    for place, first in enumerate(twins.same.tolist()):
-        members[first].append(indices[place])
-    film_of = _films(survey)
-    pairs: list[Near] = []
-    for a, b, alike, mirrored in zip(
-        twins.first.tolist(),
-        twins.second.tolist(),
-        twins.resemblance.tolist(),
-        twins.mirrored.tolist(),
-        strict=True,
-    ):
-        for one in _first_of_each_side(survey, members[a]):
-            for other in _first_of_each_side(survey, members[b]):
-                film = film_of.get(one, -1) == film_of.get(other, -2)
-                first, second = min(one, other), max(one, other)
-                pairs.append(
-                    Near(first=first, second=second, resemblance=alike, mirrored=mirrored, film=film)
-                )
-    pairs.sort(key=lambda pair: (pair.first, pair.second))
-    return [group for group in members.values() if len(group) > 1], pairs
+
+    identical: list[list[int]]
+    _survey: Survey
+    _indices: Indices
+    _twins: Twins
+
+    def near(self) -> Iterator[Near]:
+        """The pairs of near ones, some at a time."""
+        film_of = _films(self._survey)
+        first_of = _first_of_each_side(self._survey, self._indices, self._twins.same)
+        for compared in self._twins.blocks():
+            for side in first_of:
+                for other_side in first_of:
+                    yield _pairs(compared, side, other_side, film_of)
 
 
-def _films(survey: Survey) -> dict[int, int]:
-    """Index of a sample -> which film it is a frame of."""
-    return {index: number for number, film in enumerate(survey.films) for index in film.frames}
+def find_duplicates(survey: Survey) -> Copies:
+    """Which samples are identical, or nearly."""
+    indices = np.flatnonzero(survey.pictured)
+    twins = find_twins(survey.digests[indices], ChosenRows(survey.thumbnails, indices), survey.folder)
+    again = np.flatnonzero(twins.same != np.arange(len(indices)))
+    members: dict[int, list[int]] = {}
+    for place, first in zip(again.tolist(), twins.same[again].tolist(), strict=True):
+        members.setdefault(first, [int(indices[first])]).append(int(indices[place]))
+    return Copies([members[first] for first in sorted(members)], survey, indices, twins)
 
 
-def _first_of_each_side(survey: Survey, group: Iterable[int]) -> list[int]:
-    first: dict[int, int] = {}
-    for index in group:
-        first.setdefault(int(survey.sides[index]), index)
-    return list(first.values())
+def _pairs(compared: Compared, side: Indices, other_side: Indices, film_of: Indices) -> Near:
+    one, other = side[compared["first"]], other_side[compared["second"]]
+    there = (one >= 0) & (other >= 0)
+    one, other, chosen = one[there], other[there], compared[there]
+    return Near(
+        first=np.minimum(one, other),
+        second=np.maximum(one, other),
+        resemblance=chosen["alike"],
+        mirrored=chosen["mirrored"],
+        film=(film_of[one] == film_of[other]) & (film_of[one] >= 0),
+    )
+
+
+def _films(survey: Survey) -> Indices:
+    """`(n,)` which film each sample is a frame of; -1 for none."""
+    film_of = np.full(len(survey), -1, np.int64)
+    for number, film in enumerate(survey.films):
+        film_of[film.frames] = number
+    return film_of
+
+
+def _first_of_each_side(survey: Survey, indices: Indices, same: Indices) -> list[Indices]:
+    """For each side, by the number of a set's first picture: its first sample on that side, or -1."""
+    found: list[Indices] = []
+    sides = survey.sides[indices]
+    for side in range(len(SIDES)):
+        own = np.flatnonzero(sides == side)[::-1]
+        first = np.full(len(indices), -1, np.int64)
+        first[same[own]] = indices[own]  # of several the last one stays: backwards, that is the first
+        found.append(first)
+    return found
+
+
+class Nearest:
+    """For each sample that has one the sample that is most alike, of all pairs that were told.
+
+    Args:
+        count: Samples.
+        earliest: Take the first one in the order of the data set instead, however alike it is.
+    """
+
+    def __init__(self, count: int, *, earliest: bool = False) -> None:
+        self._earliest = earliest
+        self.other = np.full(count, -1, np.int32)
+        self.resemblance = np.zeros(count, np.float32)
+        self.mirrored = np.zeros(count, np.bool_)
+
+    def add(self, key: Indices, other: Indices, near: Near, chosen: Marks) -> None:
+        """Takes the chosen pairs: `key` has `other`."""
+        key, other = key[chosen], other[chosen]
+        alike, mirrored = near.resemblance[chosen], near.mirrored[chosen]
+        weight = np.zeros_like(alike) if self._earliest else alike
+        order = np.lexsort((other, -weight, key))
+        order = order[np.append(True, np.diff(key[order]) != 0)[: len(order)]]
+        key, other, alike = key[order], other[order], alike[order]
+        mirrored, weight = mirrored[order], weight[order]
+        before, known = self.other[key], self.resemblance[key]
+        even = weight == (0 if self._earliest else known)
+        better = (before < 0) | (even & (other < before)) | (~even & (weight > known))
+        key = key[better]
+        self.other[key], self.resemblance[key] = other[better], alike[better]
+        self.mirrored[key] = mirrored[better]
+
+    @property
+    def found(self) -> Indices:
+        """The samples that have one, in order."""
+        return np.flatnonzero(self.other >= 0)
 
 
 def other_masks(survey: Survey, identical: Sequence[list[int]]) -> dict[int, int]:
@@ -106,7 +173,7 @@ def disagreement(reader: Reader, one: int, other: int) -> float:
     longer be read disagree by 1 too.
     """
     try:
-        a, b = reader[one].mask, reader[other].mask
+        a, b = (reader.for_network(index, _SMALL_ENOUGH)[1] for index in (one, other))
     except DataError:
         return 1.0
     counts = np.bincount(a.ravel(), minlength=256) + np.bincount(b.ravel(), minlength=256)

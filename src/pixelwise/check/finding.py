@@ -5,9 +5,11 @@ Data only. Knows neither how a finding was made nor how it is shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 
 class Severity(Enum):
@@ -51,8 +53,11 @@ class Finding:
         severity: How bad it is.
         title: One line with the figures, e.g. `3 of 468 pictures cannot be decoded`.
         text: Why it matters and what to do, in a sentence or two.
-        count: Samples (or files, classes) that it is about.
+        count: Samples that it is about, or whatever `unit` says; the examples are of the same kind.
+        unit: What is counted, for several of them.
         remedy: A command to copy; empty where a person must decide.
+        changes: What the remedy changes in how the data are read: fields of `DataConfig`, see
+            `pixelwise.config.changed`; none where it changes nothing there.
         examples: The first or worst of them, at most `MOST_EXAMPLES`.
         leave_out: The samples, by their index in the reader, whose leaving out would mend it; perhaps none.
     """
@@ -62,7 +67,9 @@ class Finding:
     title: str
     text: str
     count: int
+    unit: str = "samples"
     remedy: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     examples: tuple[Example, ...] = ()
     leave_out: tuple[int, ...] = ()
 

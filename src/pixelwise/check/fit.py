@@ -43,7 +43,7 @@ _FEWEST_BORDER_CELLS = 16
 _BAND_NAMES = frozenset({"border", "boundary", "contour", "outline"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Fit:
     """How well one mask fits its picture: plain numbers, which go into JSON as they are.
 

@@ -6,16 +6,16 @@ frame before than like one from elsewhere in the film. Knows neither splits nor 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.check.likeness import Likeness
+from pixelwise.check.keys import short_key
 from pixelwise.check.resemblance import is_comparable, resemblance
-from pixelwise.check.twins import thumbnails_of
+from pixelwise.check.rows import ChosenRows, Indices, Rows
 from pixelwise.data.groups import group_of
 
 FEWEST = 8
@@ -35,63 +35,83 @@ class Film:
 
     Attributes:
         name: What their names have in common, `#` for the number.
-        frames: Their indices in the data set, in the order of their numbers.
-        follows: For each frame but the last whether the next one follows it without a large gap.
+        frames: `(f,)` their indices in the data set, in the order of their numbers.
+        follows: `(f - 1,) bool` for each frame but the last whether the next one follows it without a large
+            gap.
     """
 
     name: str
-    frames: tuple[int, ...]
-    follows: tuple[bool, ...]
+    frames: Indices
+    follows: npt.NDArray[np.bool_]
 
 
-def find_films(names: Sequence[str], likenesses: Sequence[Likeness | None]) -> list[Film]:
-    """The films of a data set.
+def find_films(names: Sequence[str], thumbnails: Rows, usable: npt.NDArray[np.bool_]) -> list[Film]:
+    """The films of a data set, by their first frames.
 
     Args:
         names: One per sample.
-        likenesses: What each looks like; None for one that cannot be used and is passed over.
+        thumbnails: `(n, 32, 32)` likewise.
+        usable: `(n,)` which samples can be used; the others are passed over.
     """
     found: list[Film] = []
-    for name, numbered in _numbered(names, likenesses).items():
-        if len(numbered) < FEWEST:
+    for name, numbers, frames in _numbered(names, usable):
+        if len(frames) < FEWEST:
             continue
-        numbered.sort()
-        numbers = np.array([number for number, _ in numbered])
-        frames = [index for _, index in numbered]
         steps = np.diff(numbers)
         follows = steps <= _GAP * np.median(steps)
-        if follows.mean() >= _STEADY and _flows([likenesses[index] for index in frames], follows):
-            found.append(Film(name, tuple(frames), tuple(follows.tolist())))
+        if follows.mean() >= _STEADY and _flows(ChosenRows(thumbnails, frames), follows):
+            found.append(Film(name, frames, follows))
     return found
 
 
-def _numbered(
-    names: Sequence[str], likenesses: Sequence[Likeness | None]
-) -> dict[str, list[tuple[int, int]]]:
-    """Group -> (number, index) of its samples; apart by their folders where a number comes twice."""
-    groups: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for index, name in enumerate(names):
-        group, number = group_of(name)
-        if number is not None and likenesses[index] is not None:
-            groups[group].append((number, index))
-    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for group, members in groups.items():
-        if len({number for number, _ in members}) == len(members):
-            found[group] = members
+def _numbered(names: Sequence[str], usable: npt.NDArray[np.bool_]) -> Iterator[tuple[str, Indices, Indices]]:
+    """Group, numbers and indices of its samples; apart by their folders where a number comes twice."""
+    for members, numbers in _groups(names, usable, lambda name: group_of(name)[0]):
+        first = int(members[0])
+        group = group_of(names[first])[0]
+        if _differ(numbers):
+            yield group, numbers, members
             continue
-        for number, index in members:
-            folder = names[index].rpartition("/")[0]
-            found[f"{folder}/{group.rpartition('/')[2]}"].append((number, index))
-    return {
-        group: members
-        for group, members in found.items()
-        if len({number for number, _ in members}) == len(members)
-    }
+        place = np.zeros(len(names), np.bool_)
+        place[members] = True
+        for part, own in _groups(names, place, lambda name: name.rpartition("/")[0]):
+            if _differ(own):
+                folder = names[int(part[0])].rpartition("/")[0]
+                yield f"{folder}/{group.rpartition('/')[2]}", own, part
 
 
-def _flows(likenesses: Sequence[Likeness | None], follows: npt.NDArray[np.bool_]) -> bool:
+def _groups(
+    names: Sequence[str], usable: npt.NDArray[np.bool_], key: Callable[[str], str]
+) -> list[tuple[Indices, Indices]]:
+    """Indices and numbers, in the order of the numbers, of the samples that have one key.
+
+    By the first of them. A key is kept as 64 bits, as every picture may have one of its own.
+    """
+    places, numbers, keys = array("q"), array("q"), array("Q")
+    for index in map(int, np.flatnonzero(usable)):
+        number = group_of(names[index])[1]
+        if number is not None:
+            places.append(index)
+            numbers.append(number)
+            keys.append(short_key(key(names[index])))
+    if not places:
+        return []
+    members, counted, kept = np.array(places), np.array(numbers), np.array(keys)
+    order = np.lexsort((counted, kept))
+    ranked = kept[order]
+    bounds = np.concatenate(([0], np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, [len(order)]))
+    large = np.flatnonzero(np.diff(bounds) >= FEWEST)
+    parts = (order[bounds[group] : bounds[group + 1]] for group in large.tolist())
+    found = [(members[part], counted[part]) for part in parts]
+    return sorted(found, key=lambda item: int(item[0].min()))
+
+
+def _differ(numbers: Indices) -> bool:
+    return bool((np.diff(numbers) > 0).all())
+
+
+def _flows(thumbnails: Rows, follows: npt.NDArray[np.bool_]) -> bool:
     """Whether neighbours look more alike than frames that are half a film apart."""
-    thumbnails = thumbnails_of([item for item in likenesses if item is not None])
     enough = is_comparable(thumbnails)
     before = np.flatnonzero(follows & enough[:-1] & enough[1:])
     if len(before) < FEWEST - 1:

@@ -1,21 +1,29 @@
 """The facts on disk, a line of JSON for each sample, so that a check that was stopped goes on.
 
-A sample is taken from there where neither its files nor what they are read by has changed since. Knows no
-picture and no rule; a name in the file is never opened.
+A sample is taken from there where neither its files nor what they are read by has changed since. Lines are
+only added; when more than half of them count no more, the file is written anew. Knows no picture and no rule;
+a name in the file is never opened.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from array import array
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
+
 from pixelwise.check.facts import Facts
+from pixelwise.check.keys import short_key
 from pixelwise.data.entries import Entry
 from pixelwise.data.reader import Reader
 from pixelwise.errors import DataError
-from pixelwise.files import stamp, write_whole
+from pixelwise.files import replacing, stamp, write_whole
 
 NAME = "facts.jsonl"
 """Of the file, in the folder of the report."""
@@ -43,25 +51,31 @@ class Journal:
     def __init__(self, folder: Path, reader: Reader) -> None:
         self._path = folder / NAME
         identity = _identity(reader)
-        self._places = _index(self._path, identity)
-        self.known = len(self._places)
+        index = _index(self._path, identity)
+        if index.stale:
+            _compact(self._path, index)
+            index = _index(self._path, identity)
+        self._index = index
+        self.known = len(index.keys)
         self._stamps: dict[str, str] = {}
-        if not self._places:
+        if not self.known:
             header = json.dumps({"pixelwise_facts": _FORMAT, "identity": identity})
             write_whole(self._path, f"{header}\n".encode())
-        try:
-            self._old = self._path.open("rb")
-            self._file = self._path.open("ab")
-        except OSError as error:
-            raise _unwritable(self._path, error) from error
-        if not _ends_whole(self._path):  # a crash cut the last line: the next must not grow on its stump
-            self._file.write(b"\n")
+        with contextlib.ExitStack() as opened:
+            try:
+                self._old = opened.enter_context(self._path.open("rb"))
+                self._file = opened.enter_context(self._path.open("ab"))
+                if not _ends_whole(self._path):  # a crash cut the last line: nothing must grow on its stump
+                    self._file.write(b"\n")
+            except OSError as error:
+                raise _unwritable(self._path, error) from error
+            opened.pop_all()  # from here on `close` is answerable
 
     def facts(self, entry: Entry) -> Facts | None:
         """What was noted of a sample, if its files are still the same."""
         # As of before the look, so that what is mended meanwhile is looked at again.
         now = self._stamps[entry.name] = _stamp(entry)
-        place = self._places.get(_key(entry.name))
+        place = self._index.place(entry.name)
         if place is None:
             return None
         self._old.seek(place)
@@ -107,29 +121,64 @@ def _identity(reader: Reader) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _index(path: Path, identity: str) -> dict[int, int]:
-    """Key of each sample's name -> where its last line begins; nothing where the facts are of no use."""
-    places: dict[int, int] = {}
+@dataclass(frozen=True, eq=False)
+class _Index:
+    """Where in the file the last line of each sample begins.
+
+    Attributes:
+        keys: `(n,)` of the samples' names, rising.
+        places: `(n,)` in bytes.
+        lines: That the file has, with those of samples that were looked at again since.
+    """
+
+    keys: npt.NDArray[np.uint64]
+    places: npt.NDArray[np.int64]
+    lines: int
+
+    @property
+    def stale(self) -> bool:
+        """Whether more than half of the lines count no more."""
+        return self.lines > 2 * len(self.keys)
+
+    def place(self, name: str) -> int | None:
+        """Of a sample's last line; two names may have one key."""
+        key = np.uint64(short_key(name))
+        row = int(np.searchsorted(self.keys, key))
+        return int(self.places[row]) if row < len(self.keys) and self.keys[row] == key else None
+
+
+def _index(path: Path, identity: str) -> _Index:
+    """Of a file; empty where its facts are of no use."""
+    keys, places = array("Q"), array("q")
     try:
         with path.open("rb") as file:
             header = _parsed(file.readline(_LONGEST_LINE))
-            if header != {"pixelwise_facts": _FORMAT, "identity": identity}:
-                return {}
             place = file.tell()
-            while line := file.readline(_LONGEST_LINE):
-                value = _parsed(line)
-                if isinstance(name := value.get("name"), str):
-                    places[_key(name)] = place
-                place = file.tell()
+            while header == {"pixelwise_facts": _FORMAT, "identity": identity} and (
+                line := file.readline(_LONGEST_LINE)
+            ):
+                if isinstance(name := _parsed(line).get("name"), str):
+                    keys.append(short_key(name))
+                    places.append(place)
+                place += len(line)
     except OSError:
-        return {}
-    return places
+        keys, places = array("Q"), array("q")
+    every = np.array(keys, np.uint64)
+    kept, last = np.unique(every[::-1], return_index=True)  # backwards, the first one found is the last one
+    return _Index(kept, np.array(places, np.int64)[::-1][last], len(every))
 
 
-def _key(name: str) -> int:
-    """64 bits in place of a name: of a hundred thousand names two are alike once in four billion sets."""
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
+def _compact(path: Path, index: _Index) -> None:
+    """Writes the file anew with the last line of each sample.
+
+    Raises:
+        DataError: The disk is full; the file is as it was.
+    """
+    with replacing(path) as temporary, path.open("rb") as old, temporary.open("wb") as new:
+        new.write(old.readline(_LONGEST_LINE))
+        for place in np.sort(index.places).tolist():
+            old.seek(place)
+            new.write(old.readline(_LONGEST_LINE).rstrip(b"\n") + b"\n")
 
 
 def _stamp(entry: Entry) -> str:

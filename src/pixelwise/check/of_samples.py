@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pixelwise.check.asked import Asked, examples
-from pixelwise.check.commands import leave_out_command
+from pixelwise.check.commands import leaving_out, mending_command
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.data.reader import Reader
 
@@ -45,7 +45,8 @@ def of_samples(
             title=title,
             text=text,
             count=len(indices),
-            remedy="" if asked is None else leave_out_command(asked, kind),
+            remedy="" if asked is None else mending_command(asked, leaving_out(asked, kind)),
+            changes={} if asked is None else leaving_out(asked, kind),
             examples=examples(reader, indices, shown),
             leave_out=() if severity is Severity.NOTE else tuple(indices),
         )

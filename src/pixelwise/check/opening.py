@@ -6,14 +6,19 @@ the finding says which, and nothing of it is kept. Knows errors and their remedi
 
 from __future__ import annotations
 
+import os
+import re
+import textwrap
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pixelwise.check.colours import uncoloured
 from pixelwise.check.commands import train_command
 from pixelwise.check.facts import Value
-from pixelwise.check.finding import Finding, Severity
+from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.config import DataConfig, changed
 from pixelwise.data import open_dataset
 from pixelwise.data.dataset import Dataset
@@ -27,6 +32,9 @@ _MOST_STEPS = 8
 
 _TRIED = 24
 """Masks that are looked at before the pass: most wrong values are wrong in all of them."""
+
+_LONGEST_TITLE = 160
+"""Letters."""
 
 _TINY = (16, 16)
 
@@ -102,19 +110,47 @@ def _try_masks(dataset: Dataset) -> None:
     table, path = reader.table, unknown[0].path
     changes = table.propose(seen, path).changes
     if changes:
-        raise MendableError(table.explain(seen, path, files=len(unknown)), changes)
+        text = table.explain(seen, path, files=len(unknown))
+        raise _WrongValuesError(text, changes, [error.path for error in unknown])
+
+
+class _WrongValuesError(MendableError):
+    """Values without a class in most of the masks that were tried, which are named."""
+
+    def __init__(self, message: str, changes: Mapping[str, Any], masks: Sequence[Path]) -> None:
+        super().__init__(message, changes)
+        self.masks = masks
 
 
 def _finding(error: MendableError, root: Path, better: DataConfig) -> Finding:
     kinds = {"map": "values", "snap": "values", "fit_masks": "scaled"}
+    masks = error.masks if isinstance(error, _WrongValuesError) else ()
     return Finding(
         kind=next((kinds[name] for name in error.changes if name in kinds), "layout"),
         severity=Severity.ERROR,
-        title=str(error),
-        text="The rest of this report is as if that were set.",
-        count=1,
+        title=_title(error, root),
+        text=f"{error}. The rest of this report is as if that were set.",
+        count=len(masks) or 1,
+        unit="masks" if masks else "data sets",
+        examples=tuple(
+            Example(name=_below(str(path), root), files=(path,)) for path in masks[:MOST_EXAMPLES]
+        ),
         remedy=train_command(root, better),
+        changes=error.changes,
     )
+
+
+def _title(error: MendableError, root: Path) -> str:
+    """What is wrong, without what would mend it, and with short paths."""
+    wrong = re.split(r"; |: if |, or take ", str(error), maxsplit=1)[0]
+    return textwrap.shorten(_below(wrong, root), _LONGEST_TITLE, placeholder=" …")
+
+
+def _below(text: str, root: Path) -> str:
+    """A text whose paths begin at the data set's folder."""
+    for place in (str(root.absolute()), str(root)):
+        text = text.replace(f"{place}{os.sep}", "")
+    return text
 
 
 def _hopeless(error: DataError, root: Path) -> Finding:
@@ -129,4 +165,5 @@ def _hopeless(error: DataError, root: Path) -> Finding:
         title="The data set cannot be opened",
         text=f"{error}. Nothing else was looked at.",
         count=1,
+        unit="data sets",
     )

@@ -20,6 +20,8 @@ _MOST_DRAWS = 1_000_000
 
 _MOST_SEEDS = 200
 
+_Bits = npt.NDArray[np.uint8]
+
 
 def better_seed(survey: Survey, asked: Asked) -> int | None:
     """The first seed whose draw gives both sides every class that they can both have.
@@ -29,11 +31,10 @@ def better_seed(survey: Survey, asked: Asked) -> int | None:
     Returns:
         None where the split is not drawn, or no seed that was tried does it.
     """
-    present = survey.present & survey.sound[:, None]
-    wanted = present.sum(axis=0) >= 2
+    classes = len(survey.dataset.classes)
+    wanted = np.packbits(survey.pictures[:, :classes].sum(axis=0) >= 2, bitorder="little")
     if not wanted.any():
         return None
-    present = present[:, wanted]
     now = survey.dataset.split
     for seed in range(1, min(_MOST_SEEDS, _MOST_DRAWS // len(survey)) + 1):
         if seed == asked.config.val_seed:
@@ -41,7 +42,7 @@ def better_seed(survey: Survey, asked: Asked) -> int | None:
         split = _drawn(survey, asked, seed)
         if split is None or split.val == now.val:  # the data set's own, or the last N
             return None
-        if _has_all(present, split):
+        if _has_all(survey.present, wanted, split):
             return seed
     return None
 
@@ -54,6 +55,9 @@ def _drawn(survey: Survey, asked: Asked, seed: int) -> Split | None:
         return None
 
 
-def _has_all(present: npt.NDArray[np.bool_], split: Split) -> bool:
-    sides = (present[list(side)].any(axis=0) for side in (split.train, split.val))
-    return all(bool(side.all()) for side in sides)
+def _has_all(present: _Bits, wanted: _Bits, split: Split) -> bool:
+    for side in (split.train, split.val):
+        there: _Bits = np.bitwise_or.reduce(present[list(side)], axis=0)  # pyright: ignore[reportUnknownMemberType]
+        if not bool((there & wanted == wanted).all()):
+            return False
+    return True

@@ -6,6 +6,7 @@ Data only; `pixelwise.report.check_page` shows it, and `to_json` is for machines
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,7 @@ class Report:
         histograms: Sizes, aspects, brightness and the like.
         notes: Sentences: the format, where the classes come from, the split's rule.
         findings: The gravest first.
+        remedy: A command that does what they ask for all at once, as far as it goes together; perhaps empty.
         command: What was typed, for the record.
         made: When, as an ISO date and time with the offset from UTC.
         version: Of pixelwise.
@@ -121,6 +123,7 @@ class Report:
     histograms: tuple[Histogram, ...]
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
+    remedy: str
     command: str
     made: str
     version: str
@@ -170,6 +173,8 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.check.likeness import SIDE
+from pixelwise.check.rows import Rows, blocks
 
 Floats = npt.NDArray[np.float32]
 Thumbnails = npt.NDArray[np.uint8]
@@ -26,18 +27,18 @@ _SURROUNDINGS = 2.0  # standard deviation of the window that detail is measured 
 _FAINT = 1.0  # grey values: detail below is noise of JPEG
 _LEAST_DETAIL = 1.0  # grey values, root mean square; the faintest of 2,300 photos has 9.7
 _LEAST_PLACES = 200  # of 1024 that carry detail; photos have 400 to 600, a date on black has 100
-_ROWS = 4096
+_ROWS = 512
 
 
-def is_comparable(thumbnails: Thumbnails) -> npt.NDArray[np.bool_]:
+def is_comparable(thumbnails: Rows) -> npt.NDArray[np.bool_]:
     """`(n,)` whether each of `(n, 32, 32)` holds enough to be known by: it is not black, or one line."""
     found = np.zeros(len(thumbnails), np.bool_)
-    for start in range(0, len(thumbnails), _ROWS):
-        plain = _detail(thumbnails[start : start + _ROWS].astype(np.float32))
-        strength = np.sqrt(np.square(plain).mean((1, 2)))
-        unit = details(thumbnails[start : start + _ROWS])
-        places = 1 / np.maximum(np.square(np.square(unit)).sum(1), 1 / SIDE**2)
-        found[start : start + _ROWS] = (strength >= _LEAST_DETAIL) & (places >= _LEAST_PLACES)
+    for places in blocks(len(thumbnails), _ROWS):
+        seen = thumbnails[places]
+        strength = np.sqrt(np.square(_detail(seen.astype(np.float32))).mean((1, 2)))
+        unit = details(seen)
+        spread = 1 / np.maximum(np.square(np.square(unit)).sum(1), 1 / SIDE**2)
+        found[places] = (strength >= _LEAST_DETAIL) & (spread >= _LEAST_PLACES)
     return found
 
 

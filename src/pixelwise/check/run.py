@@ -22,6 +22,7 @@ from pixelwise.check.rules import RULES
 from pixelwise.check.rules.classes import class_rows
 from pixelwise.check.rules.distributions import histograms
 from pixelwise.check.survey import SIDES, Survey
+from pixelwise.check.together import together
 from pixelwise.config import DataConfig
 from pixelwise.data.crew import Crew, Ready
 from pixelwise.data.dataset import Dataset
@@ -94,6 +95,7 @@ def check(
         histograms=histograms(survey) if survey is not None else (),
         notes=_notes(opened),
         findings=gravest_first(findings),
+        remedy=together(findings, asked),
         command=command,
         made=datetime.now().astimezone().isoformat(timespec="seconds"),
         version=version,
@@ -104,7 +106,7 @@ def check(
 
 def _survey(dataset: Dataset, out: Path, workers: int, progress: Progress | None) -> tuple[Survey, int]:
     """Looks at every sample; and how many of them an earlier check had noted."""
-    survey, reused = Survey(dataset), 0
+    survey, reused = Survey(dataset, out), 0
     journal = Journal(out, dataset.reader)
     try:
         for index, (facts, noted) in enumerate(_looks(dataset, journal, workers)):

@@ -1,28 +1,30 @@
-"""Pictures that are one photo, found among a hundred thousand in less than a minute.
+"""Pictures that are one photo, found among a hundred thousand in a few minutes and little memory.
 
-Pairs that are worth comparing come from `candidates`; whether a pair is one photo says `resemblance`. Groups
-follow from who is alike to whom: the first and the last frame of a scene may be in one group and differ.
-Knows neither names, splits nor masks.
+Pairs that are worth comparing come from `candidates`; whether a pair is one photo says `resemblance`. What is
+compared, and what comes of it, is on disk. Knows neither names, splits nor masks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.check.candidates import Indices, Pairs, find_candidates
-from pixelwise.check.likeness import SIDE, Likeness
+from pixelwise.check.candidates import find_candidates
+from pixelwise.check.likeness import SIDE
 from pixelwise.check.resemblance import (
     Floats,
-    Thumbnails,
     details,
     is_comparable,
     resemblance,
     resemblance_cropped,
 )
+from pixelwise.check.rows import ChosenRows, DiskRows, Indices, Rows, blocks
 from pixelwise.data.join import join
 
 ALIKE = 0.8
@@ -35,6 +37,19 @@ cuts of one photo 0.66; a photo saved again, made lighter, mirrored or cropped b
 _PAIRS = 1024
 _SCALE = 1000.0  # of details, of which few are as large as 0.1, to whole numbers in a byte
 _ENOUGH = 50  # pictures that say what a set's pictures have in common
+_DRAWN = 2000  # pairs of them
+_COMPARED = np.dtype(
+    [
+        ("first", np.int32),
+        ("second", np.int32),
+        ("alike", np.float32),
+        ("mirrored", np.bool_),
+        ("cropped", np.bool_),
+    ]
+)
+
+Compared = npt.NDArray[Any]
+"""Pairs as records: `first` < `second`, `alike` in 0..1, `mirrored`, `cropped`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,49 +58,48 @@ class Twins:
 
     Attributes:
         same: `(n,)` for each picture the first one that is identical to it, perhaps itself.
-        first: `(p,)` and
-        second: `(p,)` pairs of near-duplicates, `first < second`; of identical ones the first stands for all.
-        resemblance: `(p,) float32` of each pair, in 0..1.
-        mirrored: `(p,) bool` whether it is the one's mirror image that resembles the other.
-        groups: `(n,)` for each picture the first one of its group; identical and near ones belong together.
+        near: Pairs of near-duplicates, by their first; of identical ones the first stands for all. Whether
+            one is `mirrored` says how it resembles the other best.
     """
 
     same: Indices
-    first: Indices
-    second: Indices
-    resemblance: Floats
-    mirrored: npt.NDArray[np.bool_]
-    groups: Indices
+    near: DiskRows
+
+    def blocks(self) -> Iterator[Compared]:
+        """The near-duplicates, some at a time."""
+        for places in blocks(len(self.near), 16 * _PAIRS):
+            yield self.near[places]
 
 
-def find_twins(likenesses: Sequence[Likeness]) -> Twins:
-    """Identical pictures and near-duplicates; takes about 3 kB of memory a picture."""
-    count = len(likenesses)
-    firsts: dict[str, int] = {}
-    same = np.array([firsts.setdefault(item.digest, i) for i, item in enumerate(likenesses)], np.int64)
-    places = np.flatnonzero(same == np.arange(count))
-    thumbnails = thumbnails_of([likenesses[int(place)] for place in places])
-    enough = is_comparable(thumbnails)
-    places, thumbnails = places[enough], thumbnails[enough]
+def find_twins(digests: npt.NDArray[np.uint64], thumbnails: Rows, folder: Path) -> Twins:
+    """Identical pictures and near-duplicates.
+
+    Args:
+        digests: `(n, 2)` equal for identical pictures.
+        thumbnails: `(n, 32, 32)` grey values.
+        folder: For what does not stay in memory.
+    """
+    same = _same(digests)
+    places = np.flatnonzero(same == np.arange(len(same)))
+    places = places[is_comparable(ChosenRows(thumbnails, places))]
+    near = DiskRows((), _COMPARED, folder)
     if len(places) >= 2:
-        pairs = find_candidates(thumbnails)
-        pairs, alike = _best(pairs, _compare(thumbnails, pairs))
-        first, second, mirrored = places[pairs.first], places[pairs.second], pairs.mirrored
-    else:
-        first = second = np.zeros(0, np.int64)
-        alike, mirrored = np.zeros(0, np.float32), np.zeros(0, np.bool_)
-    everyone = np.arange(count)
-    groups = join(count, np.concatenate((same, first)), np.concatenate((everyone, second)))
-    return Twins(same, first, second, alike, mirrored, groups)
+        for found in _alike(ChosenRows(thumbnails, places), folder):
+            found["first"], found["second"] = places[found["first"]], places[found["second"]]
+            near.append(found)
+    return Twins(same, near)
 
 
-def thumbnails_of(likenesses: Sequence[Likeness]) -> Thumbnails:
-    """`(n, 32, 32) uint8`, in order."""
-    block = b"".join(item.thumbnail for item in likenesses)
-    return np.reshape(np.frombuffer(block, np.uint8), (len(likenesses), SIDE, SIDE))
+def _same(digests: npt.NDArray[np.uint64]) -> Indices:
+    order = np.lexsort((digests[:, 1], digests[:, 0]))  # stable: the first of the equal ones comes first
+    ranked = digests[order]
+    new = np.append(True, (ranked[1:] != ranked[:-1]).any(axis=1))[: len(order)]
+    same = np.empty(len(order), np.int64)
+    same[order] = order[new][np.cumsum(new) - 1]
+    return same
 
 
-def in_common(thumbnails: Thumbnails) -> float:
+def in_common(thumbnails: Rows) -> float:
     """Resemblance of any two pictures of a set, in 0..1: the frame, the pose or the view that all share.
 
     Half of the pairs have less. It is about 0 for photos, and 0.5 where all are round on black; a set of
@@ -94,61 +108,78 @@ def in_common(thumbnails: Thumbnails) -> float:
     count = len(thumbnails)
     if count < _ENOUGH:
         return 0.0
-    drawn = np.random.default_rng(0).integers(count, size=(2, 2000))  # the same on every machine
+    drawn = np.random.default_rng(0).integers(count, size=(2, _DRAWN))  # the same on every machine
     a, b = drawn[:, drawn[0] != drawn[1]]
-    return max(float(np.median(resemblance(thumbnails[a], thumbnails[b]))), 0.0)
+    alike = [
+        resemblance(thumbnails[a[places]], thumbnails[b[places]]) for places in blocks(len(a), _PAIRS // 4)
+    ]
+    return max(float(np.median(np.concatenate(alike))), 0.0)
 
 
-def _best(pairs: Pairs, alike: Floats) -> tuple[Pairs, Floats]:
-    """Those that are alike, each pair once: as it is most alike."""
-    order = np.lexsort((-alike, pairs.second, pairs.first))
-    order = order[alike[order] >= ALIKE]
-    first, second = pairs.first[order], pairs.second[order]
-    new = np.ones(len(order), np.bool_)
-    new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
-    kept = order[new]
-    chosen = Pairs(first[new], second[new], pairs.mirrored[kept], pairs.cropped[kept])
-    return chosen, alike[kept]
-
-
-def _compare(thumbnails: Thumbnails, pairs: Pairs) -> Floats:
-    """`(p,)` resemblance of the pairs, less what is common to the set."""
+def _alike(thumbnails: Rows, folder: Path) -> Iterator[Compared]:
+    """The pairs that are one photo, each once: as it is most alike, less what is common to the set."""
     common = in_common(thumbnails)
     enough = common + ALIKE * (1 - common)
-    alike = _compare_whole(thumbnails, pairs)
-    sure = alike >= enough
-    groups = join(len(thumbnails), pairs.first[sure], pairs.second[sure])
-    # Cropping costs most by far, and says nothing new of those who belong together already.
-    apart = groups[pairs.first] != groups[pairs.second]
+    compared, ends = DiskRows((), _COMPARED, folder), [0]
+    coarse = _coarse_details(thumbnails, folder)
+    groups = np.arange(len(thumbnails))
+    for pairs in find_candidates(thumbnails, folder):
+        found = np.zeros(len(pairs.first), _COMPARED)
+        found["first"], found["second"] = pairs.first, pairs.second
+        found["mirrored"], found["cropped"] = pairs.mirrored, pairs.cropped
+        found["alike"] = _compare_whole(coarse, found)
+        compared.append(found)
+        ends.append(len(compared))
+        sure = found["alike"] >= enough
+        # The group of a picture is the first one in it, so that groups are joined as their first ones are.
+        groups = join(len(groups), groups[pairs.first[sure]], groups[pairs.second[sure]])[groups]
+    for first, end in pairwise(ends):
+        found = compared[np.arange(first, end)]
+        # Cropping costs most by far, and says nothing new of those who belong together already.
+        apart = groups[found["first"]] != groups[found["second"]]
+        _compare_cropped(thumbnails, found, found["cropped"] & apart & (found["alike"] < enough))
+        found["alike"] = np.minimum((found["alike"] - common) / max(1 - common, 1e-6), 1)
+        yield _best(found)
+
+
+def _best(found: Compared) -> Compared:
+    """Those that are alike, each pair once: as it is most alike."""
+    found = found[np.lexsort((-found["alike"], found["second"], found["first"]))]
+    found = found[found["alike"] >= ALIKE]
+    new = (found["first"][1:] != found["first"][:-1]) | (found["second"][1:] != found["second"][:-1])
+    return found[np.append(True, new)[: len(found)]]
+
+
+def _compare_cropped(thumbnails: Rows, found: Compared, open_: npt.NDArray[np.bool_]) -> None:
+    """Raises the resemblance of the pairs that are open, where cropping does."""
     for turned in (False, True):
-        open_ = np.flatnonzero(pairs.cropped & apart & ~sure & (pairs.mirrored == turned))
-        for start in range(0, len(open_), _PAIRS):
-            chunk = open_[start : start + _PAIRS]
-            one, other = thumbnails[pairs.first[chunk]], thumbnails[pairs.second[chunk]]
+        rows = np.flatnonzero(open_ & (found["mirrored"] == turned))
+        for places in blocks(len(rows), _PAIRS // 4):
+            chunk = found[rows[places]]
+            one, other = thumbnails[chunk["first"]], thumbnails[chunk["second"]]
             cropped = resemblance_cropped(one, other, mirrored=turned)
-            alike[chunk] = np.maximum(alike[chunk], cropped)
-    return np.minimum((alike - common) / max(1 - common, 1e-6), 1)
+            found["alike"][rows[places]] = np.maximum(chunk["alike"], cropped)
 
 
-def _compare_whole(thumbnails: Thumbnails, pairs: Pairs) -> Floats:
+def _compare_whole(coarse: DiskRows, found: Compared) -> Floats:
     """`(p,)` resemblance of the pairs uncropped."""
-    coarse = _coarse_details(thumbnails)
-    found = np.zeros(len(pairs.first), np.float32)
-    for start in range(0, len(found), _PAIRS):
-        chunk = slice(start, start + _PAIRS)
-        left = coarse[pairs.first[chunk]].astype(np.float32)
-        turned = pairs.mirrored[chunk]
+    alike = np.zeros(len(found), np.float32)
+    for places in blocks(len(found), _PAIRS):
+        chunk = found[places]
+        one, back = np.unique(chunk["first"], return_inverse=True)
+        left = coarse[one].astype(np.float32)[back]
+        turned = chunk["mirrored"]
         left[turned] = left[turned, :, ::-1]
-        right = coarse[pairs.second[chunk]].astype(np.float32)
-        found[chunk] = np.einsum("nyx,nyx->n", left, right) / _SCALE**2
-    return found
+        right = coarse[chunk["second"]].astype(np.float32)
+        alike[places] = np.einsum("nyx,nyx->n", left, right) / _SCALE**2
+    return alike
 
 
-def _coarse_details(thumbnails: Thumbnails) -> npt.NDArray[np.int8]:
+def _coarse_details(thumbnails: Rows, folder: Path) -> DiskRows:
     """`(n, 32, 32)` details times `_SCALE`: a byte each is exact to a thousandth of the resemblance."""
-    found = np.empty(thumbnails.shape, np.int8)
-    for start in range(0, len(thumbnails), _PAIRS):
-        exact = details(thumbnails[start : start + _PAIRS]) * _SCALE
+    found = DiskRows((SIDE, SIDE), np.int8, folder)
+    for places in blocks(len(thumbnails), _PAIRS // 2):
+        exact = details(thumbnails[places]) * _SCALE
         whole = np.maximum(np.minimum(np.rint(exact), 127), -127).astype(np.int8)
-        found[start : start + _PAIRS] = np.reshape(whole, (-1, SIDE, SIDE))
+        found.append(np.reshape(whole, (-1, SIDE, SIDE)))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from pixelwise.address import named
-from pixelwise.config import DataConfig
+from pixelwise.cli.uncached import UncachedData
 
 if TYPE_CHECKING:
     from pixelwise.ceiling import Ceiling as Result
@@ -46,7 +45,7 @@ class Ceiling:
     """Go on with the count that the folder has."""
     json: bool = False
     """Print the result for machines."""
-    config: DataConfig = field(default_factory=lambda: DataConfig(workers=os.cpu_count() or 1))
+    config: UncachedData = field(default_factory=UncachedData)
 
     def run(self) -> int:
         """Counts, writes and prints; 0, or 130 when a signal ended it early."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -11,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from pixelwise.config import DataConfig
+from pixelwise.cli.uncached import UncachedData
 from pixelwise.errors import ConfigError
 
 if TYPE_CHECKING:
     from pixelwise.check.run import Checked
     from pixelwise.cli.terminal import Display
+
+
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +42,29 @@ class Check:
     """Look at every file again, whatever an earlier check noted."""
     json: bool = False
     """Print the result for machines."""
-    config: DataConfig = field(default_factory=lambda: DataConfig(workers=os.cpu_count() or 1))
+    config: UncachedData = field(default_factory=UncachedData)
 
     def run(self) -> int:
-        """Checks, writes the report and says the verdict; 0, or 1 where training would go wrong."""
+        """Checks, writes the report and says the verdict; 0, or 1 where training would go wrong.
+
+        Or 130 when a signal ended it early.
+        """
         if self.size is not None and not all(1 <= side <= 16384 for side in self.size):
             raise ConfigError(f"size must lie in 1..16384, got {self.size[0]} {self.size[1]}")
         if self.stride is not None and not 1 <= self.stride <= 256:
             raise ConfigError(f"stride must lie in 1..256, got {self.stride}")
 
+        from pixelwise.cli.terminal import complain
+        from pixelwise.interrupt import sigterm_as_ctrl_c
+
+        try:
+            with sigterm_as_ctrl_c():
+                return self._run()
+        except KeyboardInterrupt:
+            complain("interrupted; what was looked at is noted, and the same command goes on from there")
+            return INTERRUPTED
+
+    def _run(self) -> int:
         from rich.console import Console
 
         from pixelwise.check.journal import NAME
@@ -80,22 +96,17 @@ class Check:
         return 0 if report.sound else 1
 
     def _check(self, display: Display) -> Checked:
-        """The check itself; Ctrl-C keeps what is noted."""
         import pixelwise
         from pixelwise.check.run import check
 
-        try:
-            return check(
-                self.data,
-                self.config,
-                out=self.out,
-                command=shlex.join(["pixelwise", *sys.argv[1:]]),
-                version=pixelwise.__version__,
-                size=self.size,
-                stride=self.stride,
-                workers=self.config.workers,
-                progress=display.work,
-            )
-        except KeyboardInterrupt:
-            display.note("what was looked at is noted: the same command goes on")
-            raise
+        return check(
+            self.data,
+            self.config,
+            out=self.out,
+            command=shlex.join(["pixelwise", *sys.argv[1:]]),
+            version=pixelwise.__version__,
+            size=self.size,
+            stride=self.stride,
+            workers=self.config.workers,
+            progress=display.work,
+        )

@@ -42,6 +42,10 @@ class Ready(Generic[Result]):
         return self.value
 
 
+class WorkerKilledError(PixelwiseError):
+    """A worker process ended before its work did."""
+
+
 class Crew(Generic[Shared]):
     """Workers that share something, e.g. a reader.
 
@@ -84,7 +88,7 @@ class Crew(Generic[Shared]):
                 `Ready` is yielded at its turn.
 
         Raises:
-            PixelwiseError: A worker process was killed.
+            WorkerKilledError: A worker process was killed.
         """
         waiting: deque[Future[Result] | Ready[Result]] = deque()
         try:
@@ -98,7 +102,7 @@ class Crew(Generic[Shared]):
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
-            raise PixelwiseError(
+            raise WorkerKilledError(
                 "a worker process was killed, perhaps for want of memory: take fewer with --workers"
             ) from error
         finally:

@@ -158,7 +158,9 @@ def _examples(finding: Finding, thumbnails: Mapping[int, bytes]) -> Html:
         return NOTHING
     of = (
         element(
-            "p", f"{len(finding.examples)} of {finding.count:,} are shown.", attributes={"class": "quiet of"}
+            "p",
+            f"{len(finding.examples)} of {finding.count:,} {finding.unit} are shown.",
+            attributes={"class": "quiet of"},
         )
         if finding.count > len(finding.examples)
         else NOTHING

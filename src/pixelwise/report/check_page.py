@@ -32,7 +32,9 @@ def check_page(report: Report, thumbnails: Mapping[tuple[int, int], bytes]) -> s
             0 <= finding < len(report.findings) and 0 <= example < len(report.findings[finding].examples)
         ):
             raise ValueError(f"thumbnail {(finding, example)} belongs to no example of the report")
-    name = report.data.name or str(report.data)
+    name = report.data.name
+    if name in ("", ".."):  # a folder that has a name all the same
+        name = report.data.resolve().name or str(report.data)
     findings = [findings_of(severity, report.findings, thumbnails) for severity in Severity]
     body = joined(
         (
@@ -45,6 +47,7 @@ def check_page(report: Report, thumbnails: Mapping[tuple[int, int], bytes]) -> s
                     "main",
                     key_facts(report),
                     *findings,
+                    _together(report),
                     class_table(report.classes),
                     distributions(report.histograms),
                     attributes={"id": "content", "tabindex": "-1"},
@@ -100,6 +103,27 @@ def _count(report: Report, severity: Severity) -> Html:
     return element("li", element("a", content, attributes=target))
 
 
+def _together(report: Report) -> Html:
+    """The command that does it all; nothing where there is none."""
+    if not report.remedy:
+        return NOTHING
+    return element(
+        "section",
+        element("h2", _TOGETHER, attributes={"id": "together-title"}),
+        element(
+            "p",
+            "The flags that errors and warnings ask for, as far as they go together. What a person must "
+            "decide is not among them. Check again with the same flags before you train.",
+            attributes={"class": "quiet"},
+        ),
+        command(report.remedy, "Remedy"),
+        attributes={"id": "together", "aria-labelledby": "together-title"},
+    )
+
+
+_TOGETHER = "All remedies at once"
+
+
 def _contents(report: Report) -> Html:
     """Links to every section and finding."""
     links = [_link("facts", "Data set", NOTHING)]
@@ -115,6 +139,8 @@ def _contents(report: Report) -> Html:
         if below:
             heading = f"{HEADINGS[severity][0]} ({len(below)})"
             links.append(_link(section_name(severity), heading, element("ul", *below)))
+    if report.remedy:
+        links.append(_link("together", _TOGETHER, NOTHING))
     if report.classes:
         links.append(_link("classes", "Classes", NOTHING))
     if report.histograms:

@@ -34,6 +34,8 @@ def verdict(report: Report, page: Path) -> Iterator[Text]:
         yield from _finding(finding)
         yield Text()
     yield Text(report.verdict, style="bold green" if report.sound else "bold red")
+    if report.remedy:
+        yield Text.assemble("remedy  ", (in_a_line(report.remedy), "bold"))
     yield Text(f"report  {in_a_line(str(page))}", style="dim")
 
 
@@ -44,6 +46,6 @@ def _finding(finding: Finding) -> Iterator[Text]:
     for example in finding.examples[:_FEW]:
         yield Text(f"  {in_a_line(example.name)}  {in_a_line(example.text)}".rstrip(), style="dim")
     if finding.count > len(finding.examples[:_FEW]) > 0:
-        yield Text(f"  … {finding.count:,} in all", style="dim")
+        yield Text(f"  … {finding.count:,} {finding.unit} in all", style="dim")
     if finding.remedy:
         yield Text.assemble("  $ ", (in_a_line(finding.remedy), "bold"))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from pixelwise.check.asked import Asked, with_files
 from pixelwise.check.finding import Finding
 from pixelwise.check.rules.classes import imbalance, missing_classes, rare_classes
@@ -25,8 +27,10 @@ Rule = Callable[[Survey, Asked], list[Finding]]
 
 def _misfits(survey: Survey, asked: Asked) -> list[Finding]:
     entries = survey.dataset.reader.entries
-    sizes = [(int(height), int(width)) for height, width in survey.sizes.tolist()]
-    return [with_files(finding, entries) for finding in misfits(survey.fits, entries.names, sizes)]
+    known = np.flatnonzero(survey.fitted)
+    return [
+        with_files(finding, entries) for finding in misfits(survey.fits, known, entries.names, survey.sizes)
+    ]
 
 
 RULES: tuple[Rule, ...] = (

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
 from pixelwise.check.asked import Asked
-from pixelwise.check.commands import train_command
+from pixelwise.check.commands import mending_command, train_command
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.redraw import better_seed
 from pixelwise.check.report import ClassRow
@@ -34,7 +32,7 @@ def missing_classes(survey: Survey, asked: Asked) -> list[Finding]:
     found = [] if val.any() else [_nothing_to_measure(survey)]
     uneven = val.any() and ((train > 0) != (val > 0)).any()
     seed = better_seed(survey, asked) if uneven else None
-    redraw = "" if seed is None else train_command(asked.root, replace(asked.config, val_seed=seed))
+    redraw = {} if seed is None else {"val_seed": seed}
     for rows, kind, severity, title, text in (
         (
             np.flatnonzero((train == 0) & (val > 0)),
@@ -69,7 +67,9 @@ def missing_classes(survey: Survey, asked: Asked) -> list[Finding]:
                     title=f"{times(len(rows), 'class', 'classes')} {title}: {listed(missing)}",
                     text=text,
                     count=len(rows),
-                    remedy="" if kind == "unused" else redraw,
+                    unit="classes",
+                    remedy="" if kind == "unused" else mending_command(asked, redraw),
+                    changes={} if kind == "unused" else redraw,
                     examples=tuple(Example(name=name) for name in missing[:MOST_EXAMPLES]),
                 )
             )
@@ -93,6 +93,7 @@ def rare_classes(survey: Survey, asked: Asked) -> list[Finding]:
             text="A network learns such a class by heart, with everything around it. Label more, or "
             "--merge it with its like.",
             count=len(rows),
+            unit="classes",
             examples=tuple(
                 Example(name=names[row], text=f"in {times(int(pictures[row]), 'training picture')}")
                 for row in rows[:MOST_EXAMPLES]
@@ -119,6 +120,7 @@ def imbalance(survey: Survey, asked: Asked) -> list[Finding]:
             "Weights in the loss even that out; they usually raise mIoU and lower pixel accuracy. These are "
             "by median frequency; --balance counts them anew from whatever data it trains on.",
             count=int((pixels > 0).sum()),
+            unit="classes",
             remedy=train_command(
                 asked.root, asked.config, "--class-weights", *(f"{weight:.4g}" for weight in weights)
             ),

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from pixelwise.check.asked import Asked, examples
-from pixelwise.check.commands import leave_out_command
-from pixelwise.check.copies import Near, disagreement, find_duplicates, other_masks
-from pixelwise.check.finding import Example, Finding, Severity
+from pixelwise.check.commands import leaving_out, mending_command
+from pixelwise.check.copies import Near, Nearest, disagreement, find_duplicates, other_masks
+from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.survey import NEITHER, SIDES, TRAIN, VAL, Survey
 from pixelwise.check.words import times
 from pixelwise.data.statistics import spread
@@ -21,22 +23,52 @@ _FIGURES = 0.01
 _TWO_HANDS = 0.2
 """Disagreement of masks that two people drew of one picture; of cats and their borders it is up to 0.07."""
 
-_READ_AGAIN = 64
-"""Masks that are read a second time, to say how far they differ."""
+_READ_AGAIN = 500
+"""Pairs of masks that are read a second time, to say how far they differ: some ten seconds."""
 
 
 def duplicates(survey: Survey, asked: Asked) -> list[Finding]:
     """Identical pictures and near-duplicates, by what is wrong with them."""
-    identical, near = find_duplicates(survey)
-    strangers = [pair for pair in near if not pair.film]
+    copies = find_duplicates(survey)
+    known = _Known(len(survey))
+    for near in copies.near():
+        known.add(survey, near)
     return [
-        *_contradiction(survey, identical),
-        *_leakage(survey, asked, identical),
-        *_near_leakage(survey, asked, strangers),
-        *_duplicates(survey, asked, identical),
-        *_near_duplicates(survey, strangers),
-        *_near_frames(survey, [pair for pair in near if pair.film]),
+        *_contradiction(survey, copies.identical),
+        *_leakage(survey, asked, copies.identical),
+        *_near_leakage(survey, asked, known),
+        *_duplicates(survey, asked, copies.identical),
+        *_near_duplicates(survey, known),
+        *_near_frames(survey, known),
     ]
+
+
+class _Known:
+    """Of each sample the one it is nearly the same as, by what is wrong with that.
+
+    Attributes:
+        across: Training samples like one of the validation side.
+        within: Samples like an earlier one of their side.
+        frames: Frames like an earlier one of their film.
+        validated: `(n,)` which validation samples are among those of `across`.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.across, self.within, self.frames = Nearest(count), Nearest(count), Nearest(count, earliest=True)
+        self.validated = np.zeros(count, np.bool_)
+
+    def add(self, survey: Survey, near: Near) -> None:
+        """Takes pairs in."""
+        first, second, strangers = near.first, near.second, ~near.film
+        one, other = survey.sides[first], survey.sides[second]
+        self.within.add(second, first, near, strangers & (one == other) & (one != NEITHER))
+        self.frames.add(second, first, near, near.film)
+        for train, val, chosen in (
+            (first, second, strangers & (one == TRAIN) & (other == VAL)),
+            (second, first, strangers & (one == VAL) & (other == TRAIN)),
+        ):
+            self.across.add(train, val, near, chosen)
+            self.validated[val[chosen]] = True
 
 
 def _contradiction(survey: Survey, identical: Sequence[list[int]]) -> list[Finding]:
@@ -44,15 +76,17 @@ def _contradiction(survey: Survey, identical: Sequence[list[int]]) -> list[Findi
     if not others:
         return []
     names = survey.dataset.reader.entries.names
-    apart = {
-        index: disagreement(survey.dataset.reader, index, others[index])
-        for index in spread(list(others), _READ_AGAIN)
-    }
+    apart, pairs = _disagreements(survey, others)
 
     def say(index: int) -> str:
         return f"the picture of {names[others[index]]}; their masks disagree by {100 * apart[index]:.0f}%"
 
     grave = any(share > _TWO_HANDS for share in apart.values())
+    judged = (
+        f" {_READ_AGAIN:,} of {pairs:,} pairs of masks, spread evenly over the set, were compared."
+        if pairs > _READ_AGAIN
+        else ""
+    )
     return [
         Finding(
             kind="contradiction",
@@ -60,7 +94,8 @@ def _contradiction(survey: Survey, identical: Sequence[list[int]]) -> list[Findi
             title=f"{times(len(others), 'picture')} identical to another one that has a different mask",
             text="A network is told two things about one picture. "
             + ("" if grave else "The masks differ as masks do that were drawn twice, so it costs little. ")
-            + "Look at both masks, and remove the worse one.",
+            + "Look at both masks, and remove the worse one."
+            + judged,
             count=len(others),
             examples=examples(
                 survey.dataset.reader,
@@ -70,6 +105,24 @@ def _contradiction(survey: Survey, identical: Sequence[list[int]]) -> list[Findi
             ),
         )
     ]
+
+
+def _disagreements(survey: Survey, others: Mapping[int, int]) -> tuple[dict[int, float], int]:
+    """Sample -> how far its mask and the other one's differ; and how many different pairs of masks there are.
+
+    Where there are more than can be read again, some of them; a pair that comes again is read once.
+    """
+    pairs: dict[tuple[int, int], list[int]] = {}
+    for index, other in others.items():
+        one, two = sorted((int(survey.masks[index]), int(survey.masks[other])))
+        pairs.setdefault((one, two), []).append(index)
+    apart: dict[int, float] = {}
+    every = list(pairs.values())
+    for place in spread(range(len(every)), _READ_AGAIN):
+        members = every[place]
+        share = disagreement(survey.dataset.reader, members[0], others[members[0]])
+        apart |= dict.fromkeys(members, share)
+    return apart, len(pairs)
 
 
 def _leakage(survey: Survey, asked: Asked, identical: Sequence[list[int]]) -> list[Finding]:
@@ -92,39 +145,32 @@ def _leakage(survey: Survey, asked: Asked, identical: Sequence[list[int]]) -> li
             f"{'' if grave else ', if only by a little'}. Leave the copies out of training: validation then "
             "stays what it was.",
             count=len(trained),
-            remedy=leave_out_command(asked, "leakage"),
+            remedy=mending_command(asked, leaving_out(asked, "leakage")),
+            changes=leaving_out(asked, "leakage"),
             examples=_named(survey, trained),
             leave_out=tuple(trained),
         )
     ]
 
 
-def _near_leakage(survey: Survey, asked: Asked, near: Sequence[Near]) -> list[Finding]:
-    found: dict[int, tuple[int, Near]] = {}
-    validated: set[int] = set()
-    for pair in near:
-        sides = [int(survey.sides[index]) for index in (pair.first, pair.second)]
-        if sorted(sides) != sorted((TRAIN, VAL)):
-            continue
-        one, other = (pair.first, pair.second) if sides[0] == TRAIN else (pair.second, pair.first)
-        validated.add(other)
-        if one not in found or pair.resemblance > found[one][1].resemblance:
-            found[one] = (other, pair)
+def _near_leakage(survey: Survey, asked: Asked, known: _Known) -> list[Finding]:
+    found = known.across.found.tolist()
     if not found:
         return []
     return [
         Finding(
             kind="near_leakage",
             severity=Severity.WARNING,
-            title=f"{times(len(found), 'training picture')} nearly the same as {len(validated):,} of "
+            title=f"{times(len(found), 'training picture')} nearly the same as {known.validated.sum():,} of "
             f"{int((survey.sides == VAL).sum()):,} for validation",
             text="One photo saved again, cropped, mirrored, made lighter, or taken a moment later. The "
             "network knows the answer, so its figures are better than it is. Leave them out of training, "
             "or put both on one side.",
             count=len(found),
-            remedy=leave_out_command(asked, "near_leakage"),
-            examples=_pictured(survey, found),
-            leave_out=tuple(sorted(found)),
+            remedy=mending_command(asked, leaving_out(asked, "near_leakage")),
+            changes=leaving_out(asked, "near_leakage"),
+            examples=_pictured(survey, known.across),
+            leave_out=tuple(found),
         )
     ]
 
@@ -152,21 +198,16 @@ def _duplicates(survey: Survey, asked: Asked, identical: Sequence[list[int]]) ->
             text="Each copy counts again: in training it weighs more than others, in validation its errors "
             "do.",
             count=len(again),
-            remedy=leave_out_command(asked, "duplicates"),
+            remedy=mending_command(asked, leaving_out(asked, "duplicates")),
+            changes=leaving_out(asked, "duplicates"),
             examples=_named(survey, again),
             leave_out=tuple(sorted(again)),
         )
     ]
 
 
-def _near_duplicates(survey: Survey, near: Sequence[Near]) -> list[Finding]:
-    found: dict[int, tuple[int, Near]] = {}
-    for pair in near:
-        side = int(survey.sides[pair.first])
-        if side == int(survey.sides[pair.second]) and side != NEITHER:
-            other = found.get(pair.second)
-            if other is None or pair.resemblance > other[1].resemblance:
-                found[pair.second] = (pair.first, pair)
+def _near_duplicates(survey: Survey, known: _Known) -> list[Finding]:
+    found = known.within.found.tolist()
     if not found:
         return []
     return [
@@ -176,27 +217,25 @@ def _near_duplicates(survey: Survey, near: Sequence[Near]) -> list[Finding]:
             title=f"{times(len(found), 'picture')} nearly the same as another one of their side",
             text="They count more than others, and a split that is drawn anew may put them on both sides.",
             count=len(found),
-            examples=_pictured(survey, found),
-            leave_out=tuple(sorted(found)),
+            examples=_pictured(survey, known.within),
+            leave_out=tuple(found),
         )
     ]
 
 
-def _near_frames(survey: Survey, near: Sequence[Near]) -> list[Finding]:
-    found: dict[int, tuple[int, Near]] = {}
-    for pair in near:
-        found.setdefault(pair.second, (pair.first, pair))
-    if not found:
+def _near_frames(survey: Survey, known: _Known) -> list[Finding]:
+    count = len(known.frames.found)
+    if not count:
         return []
     return [
         Finding(
             kind="near_frames",
             severity=Severity.NOTE,
-            title=f"{times(len(found), 'frame')} nearly the same as an earlier one of their film",
+            title=f"{times(count, 'frame')} nearly the same as an earlier one of their film",
             text="So films are, where they run slowly or nothing moves. Such frames add little to training; "
             "in validation they count as many pictures and are few.",
-            count=len(found),
-            examples=_pictured(survey, found),
+            count=count,
+            examples=_pictured(survey, known.frames),
         )
     ]
 
@@ -212,15 +251,16 @@ def _named(survey: Survey, others: Mapping[int, int]) -> tuple[Example, ...]:
     return examples(survey.dataset.reader, others, say, beside=others)
 
 
-def _pictured(survey: Survey, found: Mapping[int, tuple[int, Near]]) -> tuple[Example, ...]:
+def _pictured(survey: Survey, nearest: Nearest) -> tuple[Example, ...]:
     """The pairs that are most alike as examples."""
     names = survey.dataset.reader.entries.names
+    found = nearest.found
+    ranked = found[np.argsort(-nearest.resemblance[found], kind="stable")][:MOST_EXAMPLES].tolist()
+    others = {index: int(nearest.other[index]) for index in ranked}
 
     def say(index: int) -> str:
-        other, pair = found[index]
-        mirrored = " mirrored" if pair.mirrored else ""
-        return f"{100 * pair.resemblance:.0f}% like {names[other]}{mirrored} ({SIDES[survey.sides[other]]})"
+        other, alike = others[index], float(nearest.resemblance[index])
+        mirrored = " mirrored" if nearest.mirrored[index] else ""
+        return f"{100 * alike:.0f}% like {names[other]}{mirrored} ({SIDES[survey.sides[other]]})"
 
-    ranked = sorted(found, key=lambda index: (-found[index][1].resemblance, index))
-    others = {index: other for index, (other, _) in found.items()}
     return examples(survey.dataset.reader, ranked, say, beside=others)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pixelwise.check.asked import Asked, examples
-from pixelwise.check.commands import train_command
+from pixelwise.check.commands import mending_command
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.survey import Survey
 from pixelwise.check.words import times
+from pixelwise.data.mendable import FIT_MASKS, SKIP_BROKEN, SKIP_UNPAIRED
+
+_NOTHING: Mapping[str, Any] = {}
 
 LONELY_LABELS = "missing_pictures"
 
@@ -20,6 +24,7 @@ def broken_files(survey: Survey, asked: Asked) -> list[Finding]:
     if not count:
         return []
     skipped = asked.given.skip_broken
+    changes: Mapping[str, Any] = _NOTHING if skipped else SKIP_BROKEN
     return [
         Finding(
             kind="unreadable",
@@ -28,7 +33,8 @@ def broken_files(survey: Survey, asked: Asked) -> list[Finding]:
             text="A file is truncated, damaged or no picture. Fetch it again, or leave such files out: "
             "training then lists them.",
             count=count,
-            remedy="" if skipped else train_command(asked.root, replace(asked.config, skip_broken=True)),
+            remedy=mending_command(asked, changes),
+            changes=changes,
             examples=_faulty(survey, "unreadable"),
         )
     ]
@@ -37,27 +43,26 @@ def broken_files(survey: Survey, asked: Asked) -> list[Finding]:
 def other_sizes(survey: Survey, asked: Asked) -> list[Finding]:
     """Masks whose size is not their picture's: turned by EXIF, of another scale, or of another picture."""
     found: list[Finding] = []
-    mended = train_command(asked.root, replace(asked.config, fit_masks=True))
-    for kind, title, text, remedy in (
+    for kind, title, text, changes in (
         (
             "turned",
             "a mask that lacks the turn of their picture's EXIF tag",
             "The picture is shown upright by its tag; its mask was saved from the stored pixels. Set so, "
             "masks are turned with their pictures.",
-            mended,
+            FIT_MASKS,
         ),
         (
             "scaled",
             "a mask of another scale",
             "Shape and content agree, the number of pixels does not. Set so, masks are resized to their "
             "pictures by nearest neighbour; borders are then as coarse as the smaller of the two.",
-            mended,
+            FIT_MASKS,
         ),
         (
             "sizes",
             "a mask of another size and shape",
             "Such a mask was made for another picture, or one of the two was cropped. Pair the right files.",
-            "",
+            _NOTHING,
         ),
     ):
         count = len(survey.faulty[kind])
@@ -70,7 +75,8 @@ def other_sizes(survey: Survey, asked: Asked) -> list[Finding]:
                     title=f"{count:,} of {times(len(survey), 'picture')} {have} {title}",
                     text=text,
                     count=count,
-                    remedy=remedy,
+                    remedy=mending_command(asked, changes),
+                    changes=changes,
                     examples=_faulty(survey, kind),
                 )
             )
@@ -115,7 +121,9 @@ def lonely_files(survey: Survey, asked: Asked) -> list[Finding]:
                     text=f"{'Training stops at them' if stops else 'They are left out'}. Put the other files "
                     f"where their names say{', or leave these out' if stops else ''}.",
                     count=len(paths),
-                    remedy=train_command(asked.root, asked.config) if stops else "",
+                    unit="files",
+                    remedy=mending_command(asked, SKIP_UNPAIRED) if stops else "",
+                    changes=SKIP_UNPAIRED if stops else {},
                     examples=tuple(_lonely(survey, path) for path in paths[:MOST_EXAMPLES]),
                 )
             )

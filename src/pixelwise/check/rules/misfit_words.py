@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from pixelwise.check.directions import CELLS
 from pixelwise.check.finding import MOST_EXAMPLES, Example, Finding, Severity
 from pixelwise.check.fit import Fit
+from pixelwise.check.rows import Rows
 from pixelwise.check.words import times
 
 WAYS = {
@@ -47,9 +51,13 @@ class Suspect:
 class Teller:
     """What is to be seen in a sample, in words."""
 
-    fits: Sequence[Fit | None]
+    fits: Rows
     names: Sequence[str]
-    sizes: Sequence[tuple[int, int]]
+    sizes: npt.NDArray[np.int32]
+
+    def fit(self, index: int) -> Fit:
+        """The fit of a sample, which must be known."""
+        return Fit(*self.fits[np.array([index])][0].tolist())
 
     def examples(self, suspects: Sequence[Suspect]) -> tuple[Example, ...]:
         """The first of the suspects, with what is seen in each."""
@@ -68,10 +76,8 @@ class Teller:
 
     def move(self, index: int) -> str:
         """E.g. `12 pixels right and 3 pixels up`."""
-        fit = self.fits[index]
-        if fit is None:
-            return ""
-        height, width = self.sizes[index]
+        fit = self.fit(index)
+        height, width = self.sizes[index].tolist()
         parts: list[str] = []
         for cells, side, ahead, back in (
             (fit.right, width, "right", "left"),
@@ -121,14 +127,14 @@ def of_the_set(group: Sequence[Suspect], known: int, teller: Teller) -> Finding:
     )
 
 
-def by_chance(worst: Sequence[int], teller: Teller) -> Finding:
-    """A set whose masks might as well be those of other pictures; the worst first."""
+def by_chance(worst: Sequence[int], known: int, teller: Teller) -> Finding:
+    """A set whose masks, so many, might as well be those of other pictures; the worst of them first."""
     return Finding(
         kind="misfit_all",
         severity=Severity.WARNING,
-        title=f"the borders of {len(worst):,} masks follow the edges of their pictures no better than chance",
+        title=f"the borders of {known:,} masks follow the edges of their pictures no better than chance",
         text="Perhaps masks and pictures are paired in different orders, or the masks are of another scale. "
         "Or the classes have no visible borders, as in pictures full of noise; then this means nothing.",
-        count=len(worst),
+        count=known,
         examples=teller.examples([Suspect(index, "", 0.0) for index in worst]),
     )

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from pixelwise.check.finding import Finding
+from pixelwise.check.finding import MOST_EXAMPLES, Finding
 from pixelwise.check.fit import Fit
+from pixelwise.check.rows import Indices, Rows, blocks
 from pixelwise.check.rules.misfit_words import WAYS, Suspect, Teller, by_chance, of_masks, of_the_set
 
 _FEWEST = 12
@@ -52,37 +53,37 @@ _AGREE = 1.5
 _CHANCE = 1.5
 """A mean fit below it is chance: masks in wrong order give up to 1.2, as objects have like places."""
 
+_ROWS = 4096
+
 Numbers = npt.NDArray[np.float64]
 
 
-def misfits(
-    fits: Sequence[Fit | None], names: Sequence[str], sizes: Sequence[tuple[int, int]]
-) -> list[Finding]:
+def misfits(fits: Rows, known: Indices, names: Sequence[str], sizes: npt.NDArray[np.int32]) -> list[Finding]:
     """What the fits of all samples say, at most one finding of the set for each way, and one of single masks.
 
     Args:
-        fits: Of each sample, in the reader's order; None where there was nothing to measure.
+        fits: `(n, 11)` of each sample the numbers of `Fit`.
+        known: Indices of the samples of which they are known.
         names: The samples' names.
-        sizes: Their `(height, width)`; moves are told in pixels.
+        sizes: `(n, 2)` their height and width; moves are told in pixels.
 
     Returns:
         `misfit_all`, an error, or a warning where nothing fits at all; and `misfit`, a suspicion; or none.
     """
     if not len(fits) == len(names) == len(sizes):
         raise ValueError(f"{len(fits)} fits need as many names and sizes, got {len(names)}")
-    known = [index for index, fit in enumerate(fits) if fit is not None]
-    table = _Table.of([fit for fit in fits if fit is not None])
-    suspects = [Suspect(known[row], way, evidence) for row, way, evidence in table.suspects()]
+    table = _Table.of(fits, known)
+    suspects = [Suspect(int(known[row]), way, evidence) for row, way, evidence in table.suspects()]
     teller = Teller(fits, names, sizes)
     found: list[Finding] = []
-    for group in _same_faults(suspects, fits):
+    for group in _same_faults(suspects, teller):
         if len(known) >= _FEWEST and len(group) >= _SHARE * len(known):
             found.append(of_the_set(group, len(known), teller))
             told = {suspect.index for suspect in group}
             suspects = [suspect for suspect in suspects if suspect.index not in told]
     if not found and len(known) >= _FEWEST and float(table.here.mean()) < _CHANCE:
-        worst = sorted(range(len(known)), key=lambda row: float(table.here[row]))
-        return [by_chance([known[row] for row in worst], teller)]
+        worst = known[np.argsort(table.here, kind="stable")[:MOST_EXAMPLES]]
+        return [by_chance(worst.tolist(), len(known), teller)]
     if suspects:
         found.append(of_masks(suspects, len(known), teller))
     return found
@@ -90,35 +91,37 @@ def misfits(
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """The fits as columns `(N,)`."""
+    """The fits as columns `(m,)`: `best` is the best of all turns, and `way` its place in `WAYS`."""
 
     here: Numbers
     border: Numbers
     moved: Numbers
     distance: Numbers
-    turned: Numbers  # (N, 6), in the order of WAYS
+    best: Numbers
+    way: npt.NDArray[np.int8]
 
     @staticmethod
-    def of(fits: Sequence[Fit]) -> _Table:
-        """The columns of so many fits."""
-
-        def column(*names: str) -> Numbers:
-            rows = [[float(getattr(fit, name)) for name in names] for fit in fits]
-            return np.reshape(np.array(rows, np.float64), (len(fits), len(names)))
-
-        return _Table(
-            here=column("here")[:, 0],
-            border=column("border")[:, 0],
-            moved=column("moved")[:, 0],
-            distance=np.hypot(column("down")[:, 0], column("right")[:, 0]),
-            turned=column(*WAYS),
+    def of(fits: Rows, known: Indices) -> _Table:
+        """The columns of those that are known."""
+        names = [field.name for field in fields(Fit)]
+        here, border, moved, down, right = (
+            names.index(name) for name in ("here", "border", "moved", "down", "right")
         )
+        turned = [names.index(name) for name in WAYS]
+        columns, ways = np.zeros((5, len(known))), np.zeros(len(known), np.int8)
+        for places in blocks(len(known), _ROWS):
+            rows = fits[known[places]]
+            columns[:3, places] = np.transpose(rows[:, [here, border, moved]])
+            columns[3, places] = np.hypot(rows[:, down], rows[:, right])
+            columns[4, places] = rows[:, turned].max(1)
+            ways[places] = rows[:, turned].argmax(1)
+        return _Table(*columns, way=ways)
 
     def suspects(self) -> list[tuple[int, str, float]]:
         """Row, way and evidence of the masks that stand out; the clearest first."""
         if self.here.size == 0:
             return []
-        best = self.turned.max(1)
+        best = self.best
         moved = np.where(self.distance >= _NEAREST, self.moved, -np.inf)
         gain = np.maximum(best, moved) - self.here
         elsewhere = (gain >= _CLEAR) & (np.maximum(best, moved) >= _CERTAIN)
@@ -127,7 +130,7 @@ class _Table:
         names = list(WAYS)
         found: list[tuple[int, str, float]] = []
         for row in np.flatnonzero(elsewhere).tolist():
-            way = "moved" if moved[row] > best[row] else names[int(self.turned[row].argmax())]
+            way = "moved" if moved[row] > best[row] else names[int(self.way[row])]
             found.append((row, way, float(gain[row])))
         found += [(row, "", float(short[row])) for row in np.flatnonzero(nowhere).tolist()]
         return sorted(found, key=lambda item: (-item[2], item[0]))
@@ -147,12 +150,10 @@ class _Table:
         return np.where(doubted, short, 0.0)
 
 
-def _same_faults(suspects: Sequence[Suspect], fits: Sequence[Fit | None]) -> list[list[Suspect]]:
+def _same_faults(suspects: Sequence[Suspect], teller: Teller) -> list[list[Suspect]]:
     """The suspects by what is wrong with them; of the moved ones, those that agree with the median."""
     groups = [[suspect for suspect in suspects if suspect.way == way] for way in WAYS]
-    moved = [
-        (suspect, fit) for suspect in suspects if suspect.way == "moved" and (fit := fits[suspect.index])
-    ]
+    moved = [(suspect, teller.fit(suspect.index)) for suspect in suspects if suspect.way == "moved"]
     if moved:
         down, right = (
             float(np.median([getattr(fit, name) for _, fit in moved])) for name in ("down", "right")

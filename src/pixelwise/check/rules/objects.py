@@ -48,6 +48,7 @@ def small_objects(survey: Survey, asked: Asked) -> list[Finding]:
             "at which the network would answer. A larger input or a finer output keeps them; the "
             "command says what each costs in mIoU.",
             count=len(lost),
+            unit="classes",
             remedy=command("ceiling", asked.root, asked.config),
             examples=tuple(
                 Example(name=name, text=f"{wide:.1f} cells wide") for wide, name in lost[:MOST_EXAMPLES]

@@ -6,17 +6,20 @@ remembers. Knows films as `frames` finds them; a film that is cut once or twice,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pixelwise.check.asked import Asked, examples
-from pixelwise.check.commands import train_command
+from pixelwise.check.commands import mending_command
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.check.frames import Film
+from pixelwise.check.rows import Indices
 from pixelwise.check.survey import NEITHER, TRAIN, VAL, Survey
+from pixelwise.check.together import SPLIT
 from pixelwise.check.words import listed, times
 from pixelwise.config import DataConfig
 from pixelwise.data.splits import make_split
@@ -66,6 +69,7 @@ def split_films(survey: Survey, asked: Asked) -> list[Finding]:
     if not mixed.interleaved:
         return []
     names = reader.entries.names
+    changes = _changes(survey, asked, films, mixed)
     films_text = listed((film.name for film in mixed.films), most=4)
     return [
         Finding(
@@ -77,7 +81,8 @@ def split_films(survey: Survey, asked: Asked) -> list[Finding]:
             "so validation asks for pictures that are as good as known, and its figures are too high. Keep a "
             "film on one side, or validate on its end.",
             count=len(mixed.beside),
-            remedy=_remedy(survey, asked, films, mixed),
+            remedy=mending_command(asked, changes),
+            changes=changes,
             examples=examples(
                 reader, sorted(mixed.beside), lambda index: f"next to {names[mixed.beside[index]]} (train)"
             ),
@@ -91,33 +96,30 @@ def mix(films: Iterable[Film], sides: Sides) -> Mixed:
     validated = cuts = 0
     both: list[Film] = []
     for film in films:
-        found = {int(sides[index]) for index in film.frames}
-        validated += sum(int(sides[index] == VAL) for index in film.frames)
-        if {TRAIN, VAL} <= found:
+        own = sides[film.frames]
+        validated += int((own == VAL).sum())
+        if (own == TRAIN).any() and (own == VAL).any():
             both.append(film)
-        for one, other in _neighbours(film, sides):
-            if sides[one] != sides[other]:
-                cuts += 1
-                val, train = (one, other) if sides[one] == VAL else (other, one)
-                beside[val] = train
+        before, after = _neighbours(film, sides)
+        cut = sides[before] != sides[after]
+        cuts += int(cut.sum())
+        for one, other in zip(before[cut].tolist(), after[cut].tolist(), strict=True):
+            val, train = (one, other) if sides[one] == VAL else (other, one)
+            beside[val] = train
     return Mixed(beside, validated, tuple(both), cuts)
 
 
-def _neighbours(film: Film, sides: Sides) -> Iterator[tuple[int, int]]:
+def _neighbours(film: Film, sides: Sides) -> tuple[Indices, Indices]:
     """Frames that follow each other on either side of the split; those on neither are passed over."""
-    before: int | None = None
-    for place, index in enumerate(film.frames):
-        if place and not film.follows[place - 1]:
-            before = None
-        if sides[index] == NEITHER:
-            continue
-        if before is not None:
-            yield before, index
-        before = index
+    gaps = np.concatenate(([0], np.cumsum(~film.follows)))  # how many lie before each frame
+    there = sides[film.frames] != NEITHER
+    frames, gaps = film.frames[there], gaps[there]
+    together = gaps[1:] == gaps[:-1]
+    return frames[:-1][together], frames[1:][together]
 
 
-def _remedy(survey: Survey, asked: Asked, films: Sequence[Film], mixed: Mixed) -> str:
-    """The first other split that keeps films together, of as many pictures as nearly as it can."""
+def _changes(survey: Survey, asked: Asked, films: Sequence[Film], mixed: Mixed) -> dict[str, Any]:
+    """The settings of the first other split that keeps films together, of about as many pictures."""
     names = survey.dataset.reader.entries.names
     wanted = int((survey.sides == VAL).sum())
     share = round(wanted / max(int((survey.sides != NEITHER).sum()), 1), 3)
@@ -129,8 +131,8 @@ def _remedy(survey: Survey, asked: Asked, films: Sequence[Film], mixed: Mixed) -
         replace(usual, val_last=wanted),
     ):
         if _mends(names, official, films, config, wanted):
-            return train_command(asked.root, config)
-    return ""
+            return {name: getattr(config, name) for name in SPLIT}
+    return {}
 
 
 def _mends(

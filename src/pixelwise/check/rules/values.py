@@ -6,7 +6,7 @@ import numpy as np
 
 from pixelwise.check.asked import Asked, examples
 from pixelwise.check.colours import uncoloured
-from pixelwise.check.commands import train_command
+from pixelwise.check.commands import mending_command
 from pixelwise.check.finding import Finding, Severity
 from pixelwise.check.of_samples import of_samples
 from pixelwise.check.survey import Survey
@@ -34,7 +34,9 @@ def unknown_values(survey: Survey, asked: Asked) -> list[Finding]:
             return [coloured]
     texts = {item.index: item.fault.text for item in faulty}
     holds = "holds" if count == 1 else "hold"
-    better = changed(asked.config, table.propose(survey.seen, first).changes)
+    changes = table.propose(survey.seen, first).changes
+    if changed(asked.config, changes) == asked.config:  # what it proposes is set already, and does not help
+        changes = {}
     return [
         Finding(
             kind="values",
@@ -42,7 +44,8 @@ def unknown_values(survey: Survey, asked: Asked) -> list[Finding]:
             title=f"{count:,} of {times(len(survey), 'mask')} {holds} values that no class has",
             text=text,
             count=count,
-            remedy=train_command(asked.root, better) if better != asked.config else "",
+            remedy=mending_command(asked, changes),
+            changes=changes,
             examples=examples(reader, texts, lambda index: texts[index]),
             leave_out=tuple(survey.faulty["values"]),
         )
