@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib.util
 import itertools
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -41,6 +43,8 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "deeplabv3plus": ("deeplabv3plus", {}),
     "deeplabv3plus-auxiliary": ("deeplabv3plus", {"auxiliary": True, "output_stride": 32}),
+    "fpn": ("fpn", {"width": 32, "head_width": 32, "encoder_arguments": {"alpha": 0.5}}),
+    "upernet": ("upernet", {"width": 32, "encoder_arguments": {"alpha": 0.5}}),
     "lraspp": ("lraspp", {}),
     "lraspp-small": (
         "lraspp",
@@ -54,6 +58,20 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
 }
 """Every network, at its published size where that is quick, and its choices where they change the graph."""
 
+needs_timm = pytest.mark.skipif(
+    importlib.util.find_spec("timm") is None, reason="timm is missing: pip install 'pixelwise[timm]'"
+)
+
+TIMM_CASES: dict[str, tuple[str, dict[str, object]]] = {
+    "unet-timm-convnext": ("unet", {"encoder": "timm:test_convnext", "upsampling": "nearest"}),
+    "deeplabv3plus-timm-resnet": ("deeplabv3plus", {"encoder": "timm:test_resnet"}),
+    "fpn-timm-efficientnet": ("fpn", {"encoder": "timm:test_efficientnet", "width": 32, "head_width": 32}),
+}
+"""Networks over the encoders that timm has for tests: a stem of patches, a dilated one, gates."""
+
+with_timm = [*CASES, *(pytest.param(case, marks=needs_timm) for case in TIMM_CASES)]
+"""All of them, for `parametrize`."""
+
 
 def pictures(n: int, height: int, width: int, *, seed: int = 0) -> Tensor:
     """Raw RGB, `(N, 3, H, W) float32` in 0..255."""
@@ -62,7 +80,7 @@ def pictures(n: int, height: int, width: int, *, seed: int = 0) -> Tensor:
 
 
 def fresh(case: str, *, seed: int) -> nn.Module:
-    name, arguments = CASES[case]
+    name, arguments = {**CASES, **TIMM_CASES}[case]
     return build_model(name, num_classes=CLASSES, arguments=arguments, seed=seed)
 
 
@@ -75,6 +93,8 @@ def _trained(case: str, seed: int) -> nn.Module:
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = None  # a plain mean over what it sees
+                if not module.weight.any():  # the last ones of timm's residual branches begin at zero
+                    nn.init.ones_(module.weight)
         for parameter in network.parameters():
             if parameter.ndim > 1 and not parameter.any():  # FCN scores begin at zero
                 parameter.normal_(0, 0.05, generator=generator)

@@ -75,6 +75,7 @@ SEGFORMER = Drawing(
     ((2, 4), (1, 4), (0, 4)),
     "linear, enlarged, concatenated",
 )
+RESNET = (("encoder.stem", "stem"), *blocks("encoder.layers", (0, 1, 2, 3), "ResNet-18"))
 STAGES: dict[str, Drawing | Branches] = {
     "unet-xception": Drawing(
         (
@@ -128,6 +129,26 @@ STAGES: dict[str, Drawing | Branches] = {
         ),
         ((1, 7),),
         "48 channels, concatenated",
+    ),
+    "fpn": Drawing(
+        (
+            *RESNET,
+            *blocks("pyramid.outputs", (3, 2, 1, 0), "pyramid"),
+            ("levels.0", "sum of levels"),
+            ("head", "scores"),
+        ),
+        ((3, 6), (2, 7), (1, 8), (5, 9), (6, 9), (7, 9)),
+    ),
+    "upernet": Drawing(
+        (
+            *RESNET,
+            ("pooling", "pooled 1, 2, 3, 6"),
+            *blocks("pyramid.outputs", (2, 1, 0), "pyramid"),
+            ("join", "joined levels"),
+            ("head", "scores"),
+        ),
+        ((3, 6), (2, 7), (1, 8), (5, 9), (6, 9), (7, 9)),
+        "added in the pyramid, concatenated where joined",
     ),
     "lraspp": Drawing(
         (

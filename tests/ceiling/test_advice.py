@@ -30,7 +30,7 @@ COARSE = at(Grid(stride=8), 25, level(0.97, 0.41, 0.55))
 def test_the_coarsest_that_is_enough(order: tuple[GridCeiling, ...]) -> None:
     assert recommend(order, NAMES[:3]) == (
         "stride 4 keeps 92.0% mIoU; at stride 8 pole (41% at best) and sign (55% at best) are lost: choose a "
-        "network that answers at stride 4 or finer (deeplabv3plus, segformer-b0, segformer-b1, …), or a "
+        "network that answers at stride 4 or finer (deeplabv3plus, fpn, upernet, …), or a "
         "larger input"
     )
 

@@ -27,12 +27,14 @@ CASES = {
     "fcn-16s": ["head=light", "encoder=mobilenet_v1", "encoder.alpha=0.25"],
     "fcn-8s": ["head=light", "encoder=mobilenet_v2", "encoder.alpha=0.5"],
     "unet": ["width=8", "padding=valid"],
+    "fpn": ["width=32", "head_width=32", "encoder.alpha=0.25"],
+    "upernet": ["width=16", "encoder.alpha=0.25"],
     "deeplabv3plus": ["output_stride=16", "encoder.alpha=0.35"],
-    "lraspp": ["encoder=mobilenet_v3_small", "encoder.alpha=0.5"],
-    "pidnet-s": ["width=8"],
     "segformer-b0": ["encoder.alpha=0.5"],
     "segformer-b1": ["encoder.alpha=0.25"],
     "segformer-b2": ["encoder.alpha=0.125"],
+    "lraspp": ["encoder=mobilenet_v3_small", "encoder.alpha=0.5"],
+    "pidnet-s": ["width=8"],
 }
 
 

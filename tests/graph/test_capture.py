@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from drawn_networks import CASES, build, pictures
+from drawn_networks import build, pictures, with_timm
 from pixelwise.errors import BackendError
 from pixelwise.graph import capture, run, simplify
 from pixelwise.graph.ops import Conv, Scale, TransposedConv
 from pixelwise.nn.frame import RepeatedBorder
 from pixelwise.nn.normalise import Normalise
 
-every_model = pytest.mark.parametrize("name", CASES)
+every_model = pytest.mark.parametrize("name", with_timm)
 
 
 @every_model
@@ -90,6 +90,17 @@ class _Own(nn.Module):
     [
         (torch.fft.fft2, "calls fft_fft2, which a graph has no operation for"),
         (lambda x: x * x[:, :, :1, :], "a product of .* has no operation"),
+        (lambda x: x.mean((1, 2), keepdim=True), "a mean over the axes .1, 2"),
+        (lambda x: x.mean((2, 3)), "a mean over the axes .2, 3"),
+        (lambda x: x.permute(0, 1, 3, 2), "axes in the order .0, 1, 3, 2. have no operation"),
+        (lambda x: x.permute(0, 2, 3, 1) * 2, "calls mul of a map with its channels last"),
+        (
+            lambda x: x.permute(0, 2, 3, 1).mean((2, 3), keepdim=True),
+            "calls mean of a map with its channels last",
+        ),
+        (lambda x: nn.functional.layer_norm(x, x.shape[3:]), "calls layer_norm, which a graph has no"),
+        (lambda x: x[:, :, 1:, :].relu_(), "calls relu_ on a part of another value"),
+        (lambda x: x.permute(0, 2, 3, 1).relu_(), "calls relu_ on a part of another value"),
         (lambda x: x.sum(2, keepdim=True), "a sum over the axes 2"),
         (lambda x: nn.functional.avg_pool2d(x, 3, 2, 1, ceil_mode=True), "does not divide by its window's"),
         (lambda x: nn.functional.avg_pool2d(x, 3, 2, 1, False, False), "does not divide by its window's"),
@@ -114,6 +125,33 @@ class _Own(nn.Module):
 def test_what_a_graph_cannot_hold_is_refused(function, sentence: str) -> None:
     with pytest.raises(BackendError, match=sentence):
         capture(_Own(function))
+
+
+def test_channels_last_are_a_matter_of_names() -> None:
+    """What networks of timm do around a norm: nothing is computed by turning."""
+    generator = torch.Generator().manual_seed(0)
+    weight, bias, kernel = (torch.randn(size, generator=generator) for size in ((2,), (2,), (2, 2)))
+
+    def turned(x: Tensor) -> Tensor:
+        y = nn.functional.layer_norm(x.permute(0, 2, 3, 1), (2,), weight, bias, 1e-6)
+        y = nn.functional.gelu(nn.functional.linear(nn.functional.layer_norm(y, (2,)), kernel, bias))
+        y = nn.functional.gelu(y, approximate="tanh").permute(0, 3, 1, 2).contiguous()
+        y += x
+        return nn.functional.avg_pool2d(y, 2, 2, ceil_mode=True, count_include_pad=False)
+
+    network = _Own(turned)
+    graph, batch = capture(network), pictures(2, 8, 12)
+    with torch.no_grad():
+        torch.testing.assert_close(run(graph, batch, framed=True), network.framed(batch))
+    assert [type(node.op).__name__ for node in graph.nodes[1:]] == [
+        "ChannelNorm",
+        "ChannelNorm",
+        "Conv",
+        "Gelu",
+        "GeluTanh",
+        "Add",
+        "MeanPool",
+    ]
 
 
 def test_arithmetic_with_constants_is_one_scale() -> None:

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from drawn_networks import CASES, CLASSES, build, photos
+from drawn_networks import CLASSES, build, photos, with_timm
 from pixelwise.backends.openvino import core
 from pixelwise.graph import Graph, Node, capture, run, simplify
 from pixelwise.graph.onnx import OPSET, to_onnx
@@ -44,7 +44,7 @@ def check(network: torch.nn.Module, case: str = "") -> None:
             assert np.abs(found - expected).max() <= bound
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", with_timm)
 def test_two_runtimes_answer_what_the_network_does(name: str) -> None:
     check(build(name), name)
 

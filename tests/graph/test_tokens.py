@@ -130,7 +130,6 @@ def test_norms_and_attention_are_the_standards_own_nodes() -> None:
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
-        (lambda x: F.gelu(x, approximate="tanh"), "GELU approximated by tanh"),
         (lambda x: attend(x, torch.ones_like(x.detach()), x, 2, 1.0), "no operation"),
         (lambda x: F.layer_norm(x, x.shape[2:]), "layer_norm"),
         (lambda x: F.dropout2d(x), "calls dropout2d"),

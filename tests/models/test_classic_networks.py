@@ -112,6 +112,15 @@ def test_segnet_unpools_by_the_encoders_indices() -> None:
         assert not out.flatten(2)[~places].any()
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_segnet_on_vgg16_without_batch_normalisation(activation: str) -> None:
+    network = meta("segnet", 2, encoder="vgg16", activation=activation)
+    assert count_parameters(network) == count_parameters(meta("segnet", 2)) - 4 * 4_224
+    assert {type(layer.act) for block in network.encoder.blocks for layer in block} == {  # pyright: ignore
+        nn.ReLU if activation == "relu" else nn.Tanh
+    }
+
+
 # ---------------------------------------------------------------------------------------- U-Net
 
 
@@ -193,6 +202,8 @@ DECODERS = (
     "fcn-8s",
     "unet",
     "deeplabv3plus",
+    "fpn",
+    "upernet",
 )
 
 
@@ -204,10 +215,12 @@ def test_every_decoder_upsamples_three_ways(name: str, way: str) -> None:
 
 
 @pytest.mark.parametrize("encoder", ["mobilenet_v1", "mobilenet_v2", "vgg16", "vgg16_bn"])
-@pytest.mark.parametrize("name", ["fcn-32s", "fcn-16s", "fcn-8s", "unet", "deeplabv3plus"])
+@pytest.mark.parametrize(
+    "name", ["segnet", "fcn-32s", "fcn-16s", "fcn-8s", "unet", "deeplabv3plus", "fpn", "upernet"]
+)
 def test_decoders_stand_on_every_encoder(name: str, encoder: str) -> None:
-    stride = {"output_stride": 32} if name == "deeplabv3plus" else {}
-    network = meta(name, encoder=encoder, **stride)
+    own = {"deeplabv3plus": {"output_stride": 32}, "segnet": {"upsampling": "nearest"}}.get(name, {})
+    network = meta(name, encoder=encoder, **own)
     assert network(torch.empty(1, 3, 61, 83, device="meta")).shape == (1, 21, 61, 83)
 
 
@@ -238,8 +251,22 @@ def test_activations_are_one_argument(name: str, activation: str) -> None:
         ("mobilenet-segnet", {"upsampling": "unpool-indices"}, "unpool-indices needs a decoder that mirrors"),
         (
             "segnet",
-            {"encoder": "vgg16"},
-            "segnet has no argument encoder; it has upsampling, activation, norm",
+            {"encoder": "mobilenet_v1"},
+            "puts values back where max-pooling found them, and mobilenet",
+        ),
+        (
+            "segnet",
+            {"encoder_arguments": {"activation": "tanh"}},
+            "segnet decides the encoder's activation itself",
+        ),
+        (
+            "segnet",
+            {
+                "encoder": "mobilenet_v2",
+                "encoder_arguments": {"output_stride": 8},
+                "upsampling": "nearest",
+            },
+            "segnet doubles its maps five times, but mobilenet_v2 here has strides",
         ),
         ("segnet", {"upsampling": "cubic"}, "upsampling must be one of nearest, bilinear, unpool-corner, "),
         ("fcn-8s", {"stride": 4}, "fcn-8s has no argument stride; it has encoder, "),
@@ -267,6 +294,18 @@ def test_activations_are_one_argument(name: str, activation: str) -> None:
             "output_stride is|decides the encoder's",
         ),
         ("deeplabv3plus", {"eps": 0}, "eps must lie in 0..1"),
+        ("fpn", {"width": 0}, "width must lie in 1..2048, got 0"),
+        ("fpn", {"head_width": 30}, "head_width must be a multiple of 4 in 4..2048, got 30"),
+        ("fpn", {"norm": "layer"}, "norm must be one of group, batch, got 'layer'"),
+        ("fpn", {"dropout": 1}, "dropout must lie in 0..1"),
+        (
+            "fpn",
+            {"encoder": "mobilenet_v2", "encoder_arguments": {"output_stride": 16}},
+            "fpn halves its maps",
+        ),
+        ("upernet", {"width": 4000}, "width must lie in 1..2048"),
+        ("upernet", {"dropout": -1}, "dropout must lie in 0..1"),
+        ("upernet", {"upsampling": "unpool-indices"}, "unpool-indices needs a decoder that mirrors"),
         ("deeplabv3plus", {"normalisation": "zscore"}, "normalisation must be one of identity, unit, "),
     ],
 )

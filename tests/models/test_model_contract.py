@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from drawn_networks import CASES, CLASSES, build, fresh, pictures
+from drawn_networks import CASES, CLASSES, TIMM_CASES, build, fresh, pictures, with_timm
 from pixelwise.models import MODELS, build_model
 from pixelwise.models.auxiliary import forward_with_auxiliary
 
-every_model = pytest.mark.parametrize("name", CASES)
+every_model = pytest.mark.parametrize("name", with_timm)
 
 
 def test_every_network_is_tested() -> None:
@@ -126,7 +126,8 @@ def test_one_picture_is_a_batch_in_training_too(name: str) -> None:
 @every_model
 def test_native_logits_have_the_native_stride(name: str) -> None:
     network = build(name)
-    height, width, lost = (100, 68, 184) if CASES[name][1].get("padding") == "valid" else (96, 64, 0)
+    arguments = {**CASES, **TIMM_CASES}[name][1]
+    height, width, lost = (100, 68, 184) if arguments.get("padding") == "valid" else (96, 64, 0)
     with torch.no_grad():
         native = network.forward_native(network.normalise(pictures(1, height + lost, width + lost)))
     stride = network.native_stride

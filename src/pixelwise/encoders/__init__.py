@@ -1,8 +1,9 @@
 """Encoders by name: what turns a picture into features at strides 2, 4, 8, 16 and 32, or from 4 on.
 
-Every encoder is an `nn.Module`: a normalised `(N, C, H, W)` in, a list of maps out, with `.channels` and
-`.strides` beside it. The input's sides must be multiples of its largest stride; networks pad. Knows no
-decoder and no classes.
+Those of the literal dict below are ours; `timm:NAME` is any network of timm that hands out its features, of
+which some begin at stride 4. Every encoder is an `nn.Module`: a normalised `(N, C, H, W)` in, a list of maps
+out, with `.channels` and `.strides` beside it. The input's sides must be multiples of its largest stride;
+networks pad. Knows no decoder and no classes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pixelwise.encoders.mobilenet_v1 import MobileNetV1
 from pixelwise.encoders.mobilenet_v2 import MobileNetV2
 from pixelwise.encoders.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
 from pixelwise.encoders.resnet import resnet18, resnet34
+from pixelwise.encoders.timm_encoder import PREFIX, TimmEncoder, timm_convention
 from pixelwise.encoders.vgg16 import VGG16
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation
@@ -67,18 +69,40 @@ def build_encoder(name: str, arguments: Mapping[str, Any] | None = None) -> Enco
     """Builds an encoder, an `nn.Module`, with fresh weights from torch's global generator.
 
     Args:
-        name: A key of `ENCODERS`.
+        name: A key of `ENCODERS`, or `timm:` and a name of `timm.list_models()`.
         arguments: Its own arguments, e.g. `{"alpha": 0.5}`.
 
     Raises:
-        ConfigError: No such encoder, or it has no such argument; the message lists what there is.
+        ConfigError: No such encoder, or it has no such argument; the message lists what there is. timm is
+            not installed.
     """
     complete_arguments = complete_encoder_arguments(name, arguments)
+    if name.startswith(PREFIX):
+        return TimmEncoder(name=name, **complete_arguments)
     return cast("Encoder", ENCODERS[name](**complete_arguments))
 
 
 def complete_encoder_arguments(name: str, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
     """All arguments of an encoder, defaults where none was given; the errors of `build_encoder`."""
+    if name.startswith(PREFIX):
+        return complete(TimmEncoder, arguments or {}, owner=f"encoder {name}", without=("name",))
     if name not in ENCODERS:
-        raise ConfigError(f"there is no encoder {name!r}; there are {', '.join(ENCODERS)}")
+        raise ConfigError(
+            f"there is no encoder {name!r}; there are {', '.join(ENCODERS)}, and {PREFIX}NAME for those of "
+            "timm"
+        )
     return complete(ENCODERS[name], arguments or {}, owner=f"encoder {name}")
+
+
+def takes(name: str, argument: str) -> bool:
+    """Whether an encoder has an argument of that name."""
+    return argument in complete_encoder_arguments(name, None)
+
+
+def convention(name: str) -> str | None:
+    """The range of pictures that an encoder says it wants; None where that is for its weights to say.
+
+    Raises:
+        ConfigError: As `build_encoder`.
+    """
+    return timm_convention(name) if name.startswith(PREFIX) else None

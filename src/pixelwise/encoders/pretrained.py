@@ -22,6 +22,8 @@ from torch import Tensor, nn
 
 from pixelwise.encoders import mobilenet_v2, mobilenet_v3, pidnet, resnet
 from pixelwise.encoders.mix_transformer_names import encoder_tensors, reference_tensors
+from pixelwise.encoders.timm_encoder import PREFIX, timm_convention
+from pixelwise.encoders.timm_weights import fetch_timm, own_tensors
 from pixelwise.encoders.vgg16 import torchvision_names
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.fetch import Wanted, fetch
@@ -109,10 +111,10 @@ def read_pretrained(
     """Reads weights for an encoder, and fetches them first where they are published ones.
 
     Args:
-        encoder: A key of `ENCODERS`.
+        encoder: A key of `ENCODERS`, or the name of an encoder of timm.
         source: `imagenet`, or a file: torchvision's `.pth` (or the same tensors as `.safetensors`), for a
-            Mix Transformer its published code's or `transformers`', or a pixelwise model file whose network
-            has this encoder.
+            Mix Transformer its published code's or `transformers`', for an encoder of timm timm's own
+            `.safetensors`, or a pixelwise model file whose network has this encoder.
         whole: The network's names of the tensors in its authors' files, which hold more than the encoder.
         cache: Folder for fetched files; the user's cache folder where not given.
         progress: Told of bytes that come.
@@ -121,15 +123,28 @@ def read_pretrained(
         ConfigError: There are no such weights, or the file is of another kind or holds others.
         DataError: They cannot be fetched, or the file cannot be read.
     """
+    of_timm = encoder.startswith(PREFIX)
     if source == IMAGENET:
-        path = fetch_published(encoder, cache=cache, progress=progress)
+        path = (
+            fetch_timm(encoder, cache=cache)
+            if of_timm
+            else fetch_published(encoder, cache=cache, progress=progress)
+        )
     else:
         path = Path(source).expanduser()
         if not path.is_file():
             raise ConfigError(f"{source}: no such weights; give {IMAGENET}, or a .pth or .safetensors file")
+    if of_timm and path.suffix != ".safetensors":
+        raise ConfigError(
+            f"{path}: weights of an encoder of timm are a .safetensors file; others are not opened because "
+            "they could run code"
+        )
     tensors, header = read_tensors(path)
     if header is not None:
         return _from_model_file(encoder, path, tensors, header)
+    if of_timm:
+        own = own_tensors(encoder, tensors, path)
+        return Pretrained(str(path), own, sha256_of(path), timm_convention(encoder))
     return _from_published(encoder, path, tensors, whole)
 
 
@@ -183,7 +198,8 @@ def load_pretrained(encoder: nn.Module, pretrained: Pretrained) -> None:
     expected = encoder.state_dict()
     given = dict(pretrained.tensors)
     first = next(iter(expected))
-    if first in given and given[first].shape[1] == 3 != expected[first].shape[1]:
+    kernel = expected[first].ndim == 4 and first in given and given[first].ndim == 4
+    if kernel and given[first].shape[1] == 3 != expected[first].shape[1]:
         given[first] = adapt_first_layer(given[first], expected[first].shape[1])
     optional: tuple[str, ...] = getattr(encoder, "optional", ())
     for name, tensor in expected.items():
@@ -276,7 +292,7 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
             f"{path} is truncated, damaged or no torch file ({error}): download it again"
         ) from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]  # beside counters of the training that wrote the file
+        content = content["state_dict"]  # beside settings and counters of the training that wrote the file
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
         raise ConfigError(f"{path} holds no state dict (names and tensors): save the network's state_dict()")
     return {str(key): tensor for key, tensor in content.items()}
@@ -286,6 +302,8 @@ def _from_published(
     encoder: str, path: Path, tensors: Mapping[str, Tensor], whole: Rename | None
 ) -> Pretrained:
     """Published names as ours; the pictures are standardised, the arithmetic is PyTorch's."""
+    if encoder in _MIX_TRANSFORMERS:
+        return _from_segformer(encoder, path, tensors)
     if whole is not None and (found := _renamed(tensors, _lenient(whole))):
         parts, rest = _parted(found)
         if parts:
@@ -305,18 +323,6 @@ def _from_published(
     return Pretrained(str(path), renamed, sha256_of(path), IMAGENET, arguments)
 
 
-def _renamed(tensors: Mapping[str, Tensor], rename: Rename) -> dict[str, Tensor]:
-    return {name: tensor for key, tensor in tensors.items() if (name := rename(key)) is not None}
-
-
-def _parted(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """A network's tensors: those of its encoder under the encoder's names, and all others."""
-    parts = {
-        name.removeprefix(_ENCODER): tensor for name, tensor in tensors.items() if name.startswith(_ENCODER)
-    }
-    return parts, {name: tensor for name, tensor in tensors.items() if not name.startswith(_ENCODER)}
-
-
 def _from_segformer(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> Pretrained:
     """The encoder of a SegFormer, or a Mix Transformer by itself; its pictures are standardised."""
     reference = reference_tensors(tensors)
@@ -327,6 +333,18 @@ def _from_segformer(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> 
         )
     own = encoder_tensors(reference)
     return Pretrained(str(path), own, sha256_of(path), IMAGENET, {"eps": reference.eps})
+
+
+def _renamed(tensors: Mapping[str, Tensor], rename: Rename) -> dict[str, Tensor]:
+    return {name: tensor for key, tensor in tensors.items() if (name := rename(key)) is not None}
+
+
+def _parted(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """A network's tensors: those of its encoder under the encoder's names, and all others."""
+    parts = {
+        name.removeprefix(_ENCODER): tensor for name, tensor in tensors.items() if name.startswith(_ENCODER)
+    }
+    return parts, {name: tensor for name, tensor in tensors.items() if not name.startswith(_ENCODER)}
 
 
 def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], header: str) -> Pretrained:
@@ -344,6 +362,7 @@ def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], he
     if named is not None and named != encoder:
         raise ConfigError(f"{path}: its encoder is {named}, and {encoder} was asked for")
     own.pop("in_channels", None)
+    own.pop("drop_path", None)  # how it was trained, and nothing that the weights need
     return Pretrained(str(path), parts, sha256_of(path), convention, own)
 
 

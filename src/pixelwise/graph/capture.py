@@ -21,7 +21,8 @@ from pixelwise.errors import BackendError
 from pixelwise.graph.calls import Call
 from pixelwise.graph.graph import Graph, Node
 from pixelwise.graph.ops import Fit, Op, UnpoolCorner, UnpoolPlaces
-from pixelwise.graph.rules import RULES, changes_nothing
+from pixelwise.graph.rules import RULES, Rule, changes_nothing
+from pixelwise.graph.turned import POINTWISE, TURNED_RULES, turns_back
 from pixelwise.nn import resample
 from pixelwise.nn.frame import Frame
 
@@ -121,6 +122,7 @@ class _Recorder(TorchFunctionMode):
         # By the identity of the tensors, which are all kept: a new one may not get an old one's place.
         self.names: dict[int, str] = {id(picture): "picture"}
         self._kept = [picture]
+        self._turned: set[int] = set()
         self._path: list[str] = []
         self._whole = 0
 
@@ -160,20 +162,49 @@ class _Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         before = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) in self.names]
         names = [self.name(tensor) for tensor in before]
+        turned = [id(tensor) in self._turned for tensor in before]
         result = func(*args, **kwargs)
         if not before or self._whole or not _computes(result):
             return result
         key = getattr(func, "__name__", str(func))
         call = Call(args, kwargs, result, self._kept)
-        if changes_nothing(key, call):
-            self._kept.append(result)
-            self.names[id(result)] = names[0]
-            return result
-        if key not in RULES:
-            raise BackendError(f"{self.layer} calls {key}, which a graph has no operation for")
-        op, inputs = RULES[key](call)
-        self.add(op, inputs, result)
+        if key == "permute":
+            self._note(result, names[0], turned=not turns_back(call, turned=turned[0]))
+        elif changes_nothing(key, call):
+            self._note(result, names[0], turned=turned[0])
+        else:
+            op, inputs = self._rule(key, turned)(call)
+            self._check_alone(key, result)
+            self.add(op, inputs, result)
+            if any(turned):
+                self._turned.add(id(result))
         return result
+
+    def _note(self, tensor: Tensor, name: str, *, turned: bool) -> None:
+        """Another tensor for a value that there is."""
+        self._kept.append(tensor)
+        self.names[id(tensor)] = name
+        (self._turned.add if turned else self._turned.discard)(id(tensor))
+
+    def _rule(self, key: str, turned: Sequence[bool]) -> Rule:
+        """How a function that reads these values, turned or not, becomes an operation."""
+        if any(turned):
+            rules = {**TURNED_RULES, **{name: RULES[name] for name in POINTWISE if name in RULES}}
+            where = " of a map with its channels last"
+        else:
+            rules, where = RULES, ""
+        if key not in rules:
+            raise BackendError(f"{self.layer} calls {key}{where}, which a graph has no operation for")
+        return rules[key]
+
+    def _check_alone(self, key: str, result: Any) -> None:
+        """Refuses a change in place that another tensor would see, whose name stays that of the old value."""
+        if not key.endswith("_") or key.endswith("__") or not isinstance(result, Tensor):
+            return
+        memory = result.untyped_storage().data_ptr()
+        others = (x for x in self._kept if x is not result)
+        if any(x.untyped_storage().data_ptr() == memory for x in others):
+            raise BackendError(f"{self.layer} calls {key} on a part of another value, which has no operation")
 
 
 def _tensors(value: Any) -> list[Tensor]:

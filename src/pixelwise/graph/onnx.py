@@ -12,6 +12,7 @@ import onnx
 from onnx import helper
 
 from pixelwise.graph.graph import Graph
+from pixelwise.graph.onnx_means import MEAN_WRITERS
 from pixelwise.graph.onnx_nodes import WRITERS, OnnxWriter
 from pixelwise.graph.onnx_resize import resized, resized_bytes
 from pixelwise.graph.onnx_tokens import TOKEN_WRITERS
@@ -24,7 +25,7 @@ OPSET = 18
 IR_VERSION = 8
 """Of that set's time; runtimes refuse files of a newer one, even where they could read them."""
 
-_WRITERS = {**WRITERS, **TOKEN_WRITERS}
+_WRITERS = {**WRITERS, **MEAN_WRITERS, **TOKEN_WRITERS}
 
 IMAGES = "images"
 """Name of the model's input; its output has the name of the answer."""

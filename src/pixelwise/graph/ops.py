@@ -94,6 +94,28 @@ class Tanh:
 
 
 @dataclass(frozen=True)
+class Silu:
+    """`x / (1 + exp(-x))`, called swish too."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroupNorm:
+    """Groups of neighbouring channels less their mean over the picture, over their deviation; then a scale.
+
+    Attributes:
+        groups: A divisor of C.
+        weight: `(C,)`, what the result is multiplied by.
+        bias: `(C,)`, what is added then.
+        eps: Added to the variance.
+    """
+
+    groups: int
+    weight: Array
+    bias: Array
+    eps: float
+
+
+@dataclass(frozen=True)
 class HardSigmoid:
     """`x / 6 + 1 / 2`, cut off at 0 and 1."""
 
@@ -210,6 +232,17 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class WindowMean:
+    """The means of `count` x `count` windows that cover the map, `(N, C, count, count)`.
+
+    Window i of H rows begins at row `i H / count`, rounded down, and ends before row `(i + 1) H / count`,
+    rounded up; so windows overlap where H is no multiple.
+    """
+
+    count: int
+
+
+@dataclass(frozen=True)
 class Fit:
     """A map at the height and width of a second one, bilinear between pixels taken as areas."""
 
@@ -229,6 +262,11 @@ class UnpoolPlaces:
 @dataclass(frozen=True)
 class Gelu:
     """`x` times the share of a standard normal distribution below `x` (Hendrycks 2016); exact, by erf."""
+
+
+@dataclass(frozen=True)
+class GeluTanh:
+    """GELU's approximation, `x (1 + tanh(√(2 / π) (x + 0.044715 x³))) / 2`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,6 +307,8 @@ Op = (
     | Tanh
     | HardSigmoid
     | HardSwish
+    | Silu
+    | GroupNorm
     | Add
     | Multiply
     | ChannelSum
@@ -282,10 +322,12 @@ Op = (
     | Shuffle
     | Mean
     | Spread
+    | WindowMean
     | Fit
     | UnpoolCorner
     | UnpoolPlaces
     | Gelu
+    | GeluTanh
     | ChannelNorm
     | Attention
 )

@@ -207,14 +207,24 @@ def _mean_pool(call: Call) -> tuple[Op, Sequence[Tensor]]:
         divisor_override=None,
     )
     zeros = one_number(padding, "padding")
-    if ceil or divisor is not None or (zeros and not counted):
-        raise BackendError("a mean-pooling that does not divide by its window's size has no operation")
     op = ops.MeanPool(
         kernel=one_number(kernel, "window"),
         stride=one_number(kernel if stride is None else stride, "stride"),
         padding=zeros,
     )
+    cut = ceil and not _windows_lie_inside(op, x, call.result)
+    if cut or divisor is not None or (zeros and not counted):
+        raise BackendError("a mean-pooling that does not divide by its window's size has no operation")
     return op, [x]
+
+
+def _windows_lie_inside(op: ops.MeanPool, x: Tensor, result: Tensor) -> bool:
+    """Whether rounding up adds no window: for this map, so for all whose sides are such multiples."""
+    sides = zip(x.shape[2:], result.shape[2:], strict=True)
+    return all(
+        side % op.stride == 0 and (side + 2 * op.padding - op.kernel) // op.stride + 1 == count
+        for side, count in sides
+    )
 
 
 def _interpolate(call: Call) -> tuple[Op, Sequence[Tensor]]:
@@ -240,9 +250,32 @@ def _pad(call: Call) -> tuple[Op, Sequence[Tensor]]:
 
 def _adaptive_mean(call: Call) -> tuple[Op, Sequence[Tensor]]:
     x, size = call.bound("input", "output_size")
-    if pair(size) != (1, 1):
-        raise BackendError(f"a mean over {size} windows has no operation")
+    count = one_number(size, "number of windows")
+    return (ops.Mean() if count == 1 else ops.WindowMean(count)), [x]
+
+
+def _mean(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    x, axes, kept = call.bound("input", "dim", "keepdim", dim=None, keepdim=False)
+    if x.dim() != 4 or not kept or sorted(axis % 4 for axis in axes or ()) != [2, 3]:
+        raise BackendError(
+            f"a mean over the axes {axes} has no operation; over rows and columns, kept, it has"
+        )
     return ops.Mean(), [x]
+
+
+def _silu(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    return ops.Silu(), [call.args[0]]
+
+
+def _group_norm(call: Call) -> tuple[Op, Sequence[Tensor]]:
+    x, groups, weight, bias, eps = call.bound(
+        *("input", "num_groups", "weight", "bias", "eps"), weight=None, bias=None, eps=1e-5
+    )
+    ones = np.ones(x.shape[1], np.float32)
+    factor, shift = (
+        default if given is None else as_array(given) for given, default in ((weight, ones), (bias, 0 * ones))
+    )
+    return ops.GroupNorm(groups, factor, shift, eps), [x]
 
 
 def _expand(call: Call) -> tuple[Op, Sequence[Tensor]]:
@@ -280,9 +313,12 @@ RULES: dict[str, Rule] = {
     "leaky_relu": _leaky,
     "sigmoid": _sigmoid,
     "tanh": _tanh,
+    "silu": _silu,
+    "group_norm": _group_norm,
     "hardsigmoid": _hard_sigmoid,
     "hardswish": _hard_swish,
     "add": _add,
+    "add_": _add,
     "sub": _sub,
     "__rsub__": _subtracted,
     "mul": _mul,
@@ -294,6 +330,7 @@ RULES: dict[str, Rule] = {
     "interpolate": _interpolate,
     "pad": _pad,
     "adaptive_avg_pool2d": _adaptive_mean,
+    "mean": _mean,
     "expand": _expand,
     "__getitem__": _getitem,
     **TOKEN_RULES,
@@ -304,4 +341,6 @@ def changes_nothing(key: str, call: Call) -> bool:
     """Whether a call gives what it got: a dropout in evaluation, a float of what is float32."""
     if key in ("dropout", "dropout2d"):
         return not call.bound("input", "p", "training", p=0.5, training=True)[2]
+    if key == "contiguous":
+        return True
     return key == "float" and call.result.dtype == call.args[0].dtype

@@ -68,6 +68,8 @@ def compute(op: Op, inputs: list[Tensor]) -> tuple[Tensor, ...]:
             return (x * factor + shift,)
         case ops.ChannelNorm():
             return (channel_norm(x, _like(x, op.weight), _like(x, op.bias), op.eps),)
+        case ops.GroupNorm():
+            return (F.group_norm(x, op.groups, _like(x, op.weight), _like(x, op.bias), op.eps),)
         case ops.MaxPool(places=True):
             return F.max_pool2d(x, op.kernel, op.stride, op.padding, ceil_mode=op.ceil, return_indices=True)
         case _:
@@ -107,6 +109,7 @@ _SIMPLE: dict[type, Callable[..., Tensor]] = {
     ops.Leaky: lambda op, x: F.leaky_relu(x, op.slope),
     ops.Sigmoid: lambda _, x: x.sigmoid(),
     ops.Tanh: lambda _, x: x.tanh(),
+    ops.Silu: lambda _, x: F.silu(x),
     ops.HardSigmoid: lambda _, x: F.hardsigmoid(x),
     ops.HardSwish: lambda _, x: F.hardswish(x),
     ops.Add: lambda _, x, y: x + y,
@@ -122,10 +125,12 @@ _SIMPLE: dict[type, Callable[..., Tensor]] = {
     ops.Shuffle: lambda op, x: F.pixel_shuffle(x, op.factor),
     ops.Mean: lambda _, x: x.mean((2, 3), keepdim=True),
     ops.Spread: lambda _, x, like: x.expand(-1, -1, *like.shape[2:]),
+    ops.WindowMean: lambda op, x: F.adaptive_avg_pool2d(x, op.count),
     ops.Fit: lambda _, x, like: resample.Fit()(x, like),
     ops.UnpoolCorner: lambda op, x: resample.UnpoolCorner(op.factor)(x),
     ops.UnpoolPlaces: lambda _, x, places: resample.UnpoolIndices()(x, places),
     ops.Gelu: lambda _, x: F.gelu(x),
+    ops.GeluTanh: lambda _, x: F.gelu(x, approximate="tanh"),
     ops.Attention: lambda op, query, key, value: attend(query, key, value, op.heads, op.scale),
 }
 """Operations without weights, of one output."""

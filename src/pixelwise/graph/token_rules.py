@@ -18,9 +18,7 @@ from pixelwise.graph.ops import Op
 
 def _gelu(call: Call) -> tuple[Op, Sequence[Tensor]]:
     x, approximate = call.bound("input", "approximate", approximate="none")
-    if approximate != "none":
-        raise BackendError(f"a GELU approximated by {approximate} has no operation")
-    return ops.Gelu(), [x]
+    return (ops.Gelu() if approximate == "none" else ops.GeluTanh()), [x]
 
 
 def _pointwise(call: Call) -> tuple[Op, Sequence[Tensor]]:

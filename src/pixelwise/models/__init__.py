@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from pixelwise.encoders import complete_encoder_arguments
+from pixelwise.encoders import complete_encoder_arguments, convention
 from pixelwise.encoders.pretrained import Pretrained, Rename, load_pretrained, load_rest, read_pretrained
 from pixelwise.errors import ConfigError
 from pixelwise.header import Architecture
 from pixelwise.models import lraspp, pidnet
 from pixelwise.models.deeplabv3plus import DeepLabV3Plus
 from pixelwise.models.fcn import FCN
+from pixelwise.models.fpn import FPN
 from pixelwise.models.lraspp import LRASPP
 from pixelwise.models.mobilenet_segnet import MobileNetSegNet
 from pixelwise.models.pidnet import PIDNet
@@ -29,6 +30,7 @@ from pixelwise.models.segformer import SegFormer
 from pixelwise.models.segnet import SegNet
 from pixelwise.models.unet import UNet
 from pixelwise.models.unet_xception import UNetXception
+from pixelwise.models.upernet import UPerNet
 from pixelwise.nn.arguments import complete
 from pixelwise.progress import Progress
 from pixelwise.types import MAX_CLASSES
@@ -43,6 +45,7 @@ class ModelInfo:
         source: Where the architecture was published.
         fixed: Arguments of `build` that the name stands for.
         encoder: The encoder of networks that have no argument of that name; its weights can be pretrained.
+        decides: Arguments of the encoder that the network's own of that name stand for too.
         published: Our name of a tensor in the files of the network's authors; None for a foreign one.
     """
 
@@ -50,6 +53,7 @@ class ModelInfo:
     source: str
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
     encoder: str | None = None
+    decides: tuple[str, ...] = ()
     published: Rename | None = None
 
 
@@ -61,12 +65,14 @@ MODELS: dict[str, ModelInfo] = {
     "mobilenet-segnet": ModelInfo(
         MobileNetSegNet, "Gupta 2019, Image Segmentation Keras", encoder="mobilenet_v1"
     ),
-    "segnet": ModelInfo(SegNet, "Badrinarayanan 2017, SegNet", encoder="vgg16_bn"),
+    "segnet": ModelInfo(SegNet, "Badrinarayanan 2017, SegNet", decides=("activation",)),
     "fcn-32s": ModelInfo(FCN, _LONG, {"stride": 32}),
     "fcn-16s": ModelInfo(FCN, _LONG, {"stride": 16}),
     "fcn-8s": ModelInfo(FCN, _LONG, {"stride": 8}),
     "unet": ModelInfo(UNet, "Ronneberger 2015, U-Net"),
     "deeplabv3plus": ModelInfo(DeepLabV3Plus, "Chen 2018, DeepLabv3+"),
+    "fpn": ModelInfo(FPN, "Kirillov 2019, Panoptic Feature Pyramid Networks"),
+    "upernet": ModelInfo(UPerNet, "Xiao 2018, Unified Perceptual Parsing"),
     "segformer-b0": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b0", "channels": 256}),
     "segformer-b1": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b1", "channels": 256}),
     "segformer-b2": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b2", "channels": 768}),
@@ -137,7 +143,7 @@ def assemble(
     # Defaults are written down too, so that a later change of a default does not change an old model file.
     own = _complete(name, info, given)
     if pretrained is not None:
-        own = _complete(name, info, _follow(given, own, pretrained))
+        own = _complete(name, info, _follow(info, given, own, pretrained))
     if seed is None:
         network = info.build(num_classes=num_classes, **info.fixed, **own)
     else:
@@ -164,15 +170,22 @@ def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str,
     own = complete(info.build, given, owner=name, without=("num_classes", *info.fixed))
     encoder = info.fixed.get("encoder", own.get("encoder"))
     if encoder is not None:
+        if "normalisation" not in given:
+            own["normalisation"] = convention(encoder) or own["normalisation"]
         of_encoder = complete_encoder_arguments(encoder, own["encoder_arguments"])
         # What the network decides for its encoder is its own argument, and the encoder's number of input
         # channels is the network contract's three.
-        for decided in ("in_channels", *(key for key in of_encoder if key in own and key != "activation")):
+        for decided in [key for key in of_encoder if key == "in_channels" or _decides(info, own, key)]:
             if decided in (own["encoder_arguments"] or {}):
                 raise ConfigError(f"{name} decides the encoder's {decided} itself")
             del of_encoder[decided]
         own["encoder_arguments"] = of_encoder
     return own
+
+
+def _decides(info: ModelInfo, own: Mapping[str, Any], argument: str) -> bool:
+    """Whether an argument of a network's encoder is the network's; activations may differ."""
+    return argument in own and (argument != "activation" or argument in info.decides)
 
 
 def _encoder_name(name: str, info: ModelInfo, own: Mapping[str, Any]) -> str:
@@ -185,7 +198,9 @@ def _encoder_name(name: str, info: ModelInfo, own: Mapping[str, Any]) -> str:
     return encoder
 
 
-def _follow(given: Mapping[str, Any], own: Mapping[str, Any], pretrained: Pretrained) -> dict[str, Any]:
+def _follow(
+    info: ModelInfo, given: Mapping[str, Any], own: Mapping[str, Any], pretrained: Pretrained
+) -> dict[str, Any]:
     """The given arguments and those that the weights ask for.
 
     Raises:
@@ -197,9 +212,10 @@ def _follow(given: Mapping[str, Any], own: Mapping[str, Any], pretrained: Pretra
         followed["normalisation"] = pretrained.normalisation
     if "encoder_arguments" in own:
         of_encoder = dict(given.get("encoder_arguments") or {})
-        for key, value in pretrained.arguments.items():
+        asked = {key: v for key, v in pretrained.arguments.items() if not _decides(info, own, key)}
+        for key, value in asked.items():
             _agree(key, of_encoder, value, pretrained.origin)
-        followed["encoder_arguments"] = {**of_encoder, **pretrained.arguments}
+        followed["encoder_arguments"] = {**of_encoder, **asked}
     return followed
 
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from pixelwise.encoders import build_encoder
+from pixelwise.encoders import build_encoder, takes
+from pixelwise.encoders.levels import level_at
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation
 from pixelwise.nn.aspp import ASPP
@@ -28,8 +29,6 @@ from pixelwise.nn.resample import Upsampling, make_upsampling
 RATES = (6, 12, 18)
 CHANNELS = 256
 SKIP_CHANNELS = 48
-_FINE = 1
-"""Which feature joins in the decoder: that of stride 4."""
 _MIDDLE = -2
 """Which feature the auxiliary head reads: the last but one."""
 
@@ -41,7 +40,8 @@ class DeepLabV3Plus(nn.Module):
         num_classes: K.
         encoder: Where the features come from.
         encoder_arguments: The encoder's own.
-        output_stride: Of the map that the pyramid pools; only `mobilenet_v2` has 8 and 16, by dilation.
+        output_stride: Of the map that the pyramid pools. 8 and 16 are by dilation, which `mobilenet_v2` has,
+            and of timm's encoders those of convolutions alone; 32 is every encoder's.
         double_rates: Atrous rates 12, 24, 36 instead of 6, 12, 18, as the paper advises at output stride 8.
         upsampling: Of the pyramid's output to stride 4, before the finer features join.
         dropout: Share of the pyramid's outputs that are zeroed in training.
@@ -81,7 +81,7 @@ class DeepLabV3Plus(nn.Module):
             raise ConfigError(f"dropout must lie in 0..1, got {dropout}")
         if not 0 < eps < 1:
             raise ConfigError(f"eps must lie in 0..1, got {eps}")
-        if encoder == "mobilenet_v2":
+        if takes(encoder, "output_stride"):
             own["output_stride"] = output_stride
         elif output_stride != 32:
             raise ConfigError(f"{encoder} has no dilated form, so its output_stride must be 32")
@@ -89,7 +89,8 @@ class DeepLabV3Plus(nn.Module):
         self.encoder = build_encoder(encoder, own)
         deepest = self.encoder.strides[-1]
         self.frame = RepeatedBorder(deepest)
-        deep, fine = self.encoder.channels[-1], self.encoder.channels[_FINE]
+        self.fine = level_at(self.encoder, self.native_stride, of=encoder, decoder="deeplabv3plus")
+        deep, fine = self.encoder.channels[-1], self.encoder.channels[self.fine]
         arithmetic = dataclasses.replace(ARITHMETICS["keras"], eps=eps)
         rates = tuple(rate * (2 if double_rates else 1) for rate in RATES)
         self.aspp = ASPP(
@@ -140,4 +141,4 @@ class DeepLabV3Plus(nn.Module):
 
     def _decode(self, features: list[Tensor]) -> Tensor:
         pooled = self.up(self.aspp(features[-1]))
-        return self.head(self.refine(torch.cat([pooled, self.skip(features[_FINE])], dim=1)))
+        return self.head(self.refine(torch.cat([pooled, self.skip(features[self.fine])], dim=1)))

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from pixelwise.encoders import build_encoder
+from pixelwise.encoders.levels import level_at
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation, make_activation
 from pixelwise.nn.frame import RepeatedBorder, crop, full_precision
@@ -82,7 +83,8 @@ class FCN(nn.Module):
         )
         self.score = _score(width, num_classes)
         # Coarse to fine: FCN-16s joins the scores of pool4, FCN-8s those of pool3 too.
-        self.levels = (3, 2)[: {32: 0, 16: 1, 8: 2}[stride]]
+        joined = (16, 8)[: {32: 0, 16: 1, 8: 2}[stride]]
+        self.levels = tuple(level_at(self.encoder, s, of=encoder, decoder="fcn") for s in joined)
         self.scores = nn.ModuleList(_score(channels[level], num_classes) for level in self.levels)
         self.ups = nn.ModuleList(_upsampling(upsampling, num_classes, 2, last=False) for _ in self.levels)
         self.last_up = _upsampling(upsampling, num_classes, stride, last=True)

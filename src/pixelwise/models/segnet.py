@@ -2,17 +2,20 @@
 
 Source: V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder Architecture
 for Image Segmentation", PAMI 2017 (arXiv:1511.00561), figure 2: 13 convolutions of VGG16 and 13 of the
-decoder, batch normalisation and ReLU after each but the last.
+decoder, batch normalisation and ReLU after each but the last. Without the positions (`upsampling`), the
+decoder stands on any encoder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from torch import Tensor, nn
 
+from pixelwise.encoders import build_encoder, takes
 from pixelwise.encoders.vgg16 import VGG16, conv3x3
+from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation
 from pixelwise.nn.frame import RepeatedBorder, crop, full_precision
 from pixelwise.nn.normalise import Convention, Normalise
@@ -29,9 +32,16 @@ class SegNet(nn.Module):
 
     Args:
         num_classes: K.
+        encoder: Where the features come from. By indices it must pool as the decoder unpools: `vgg16_bn` as
+            published, or `vgg16`.
+        encoder_arguments: The encoder's own.
         upsampling: How the decoder doubles its maps; the published way by indices.
-        activation: After every batch normalisation.
+        activation: After every batch normalisation, the encoder's too where it has a choice.
         normalisation: What happens to raw RGB first.
+
+    Raises:
+        ConfigError: An encoder that keeps no positions of maxima, where they are wanted, or of another
+            output stride than 32.
     """
 
     native_stride = 1
@@ -41,13 +51,27 @@ class SegNet(nn.Module):
         self,
         *,
         num_classes: int,
+        encoder: str = "vgg16_bn",
+        encoder_arguments: Mapping[str, Any] | None = None,
         upsampling: Upsampling = "unpool-indices",
         activation: Activation = "relu",
         normalisation: Convention = "imagenet",
     ) -> None:
         super().__init__()
         self.normalise = Normalise(normalisation)
-        self.encoder = VGG16(batch_norm=True, activation=activation)
+        own = dict(encoder_arguments or {})
+        if takes(encoder, "activation"):
+            own["activation"] = activation
+        self.encoder = build_encoder(encoder, own)
+        if upsampling == "unpool-indices" and not isinstance(self.encoder, VGG16):
+            raise ConfigError(
+                f"segnet puts values back where max-pooling found them, and {encoder} does not halve its "
+                "maps by that alone: take vgg16 or vgg16_bn, or another upsampling"
+            )
+        if self.encoder.strides[-1] != STRIDE:
+            raise ConfigError(
+                f"segnet doubles its maps five times, but {encoder} here has strides {self.encoder.strides}"
+            )
 
         def up(channels: int) -> nn.Module:
             by_indices = upsampling == "unpool-indices"
@@ -56,10 +80,13 @@ class SegNet(nn.Module):
         def conv(inputs: int, outputs: int) -> nn.Module:
             return conv3x3(inputs, outputs, batch_norm=True, activation=activation)
 
-        self.ups = nn.ModuleList([*(up(inner) for inner, _, _ in _STAGES), up(64)])
+        widths = (self.encoder.channels[-1], *(last for _, _, last in _STAGES))
+        self.ups = nn.ModuleList(map(up, widths))
         self.stages = nn.ModuleList(
-            nn.Sequential(*(conv(inner, inner) for _ in range(count)), conv(inner, last))
-            for inner, count, last in _STAGES
+            nn.Sequential(
+                conv(width, inner), *(conv(inner, inner) for _ in range(count - 1)), conv(inner, last)
+            )
+            for width, (inner, count, last) in zip(widths, _STAGES, strict=False)
         )
         self.last = conv(64, 64)
         self.head = nn.Conv2d(64, num_classes, 3, padding=1)
@@ -75,9 +102,12 @@ class SegNet(nn.Module):
 
     def forward_native(self, x: Tensor) -> Tensor:
         """Normalised input whose sides are multiples of 32 to logits of the same size."""
-        x, places = self.encoder.forward_with_indices(x)
+        places: list[Tensor] = []
+        if self.by_indices:
+            x, places = cast("VGG16", self.encoder).forward_with_indices(x)
+        else:
+            x = self.encoder(x)[-1]
         stages = [*cast("Iterable[nn.Module]", self.stages), self.last]
         for up, stage in zip(self.ups, stages, strict=True):
-            indices = places.pop()
-            x = stage(up(x, indices) if self.by_indices else up(x))
+            x = stage(up(x, places.pop()) if self.by_indices else up(x))
         return self.head(x)

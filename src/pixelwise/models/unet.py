@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelwise.encoders import Encoder, build_encoder
+from pixelwise.encoders.levels import halving
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation, make_activation
 from pixelwise.nn.conv import ARITHMETICS, BatchNorm
@@ -97,14 +98,15 @@ class UNet(nn.Module):
             self.frame = VALID_FRAME if padding == "valid" else RepeatedBorder(2**DEPTH)
         else:
             self.encoder = build_encoder(encoder, encoder_arguments)
-            if self.encoder.strides != (2, 4, 8, 16, 32):
-                raise ConfigError(
-                    f"unet halves its maps, but {encoder} here has strides {self.encoder.strides}"
-                )
+            strides = halving(self.encoder, of=encoder, decoder="unet")
+            channels = self.encoder.channels
+            skips = channels[:-1]
+            if strides[0] == 4:
+                # Nothing at stride 2, as with patches of 4x4 pixels: that level has no skip either.
+                channels, skips = (max(8, channels[0] // 2), *channels), (0, *skips)
             # Features begin at stride 2: the finest level has no skip, and the width of the next one.
-            channels = (self.encoder.channels[0], *self.encoder.channels)
-            skips = (0, *self.encoder.channels[:-1])
-            self.frame = RepeatedBorder(32)
+            channels, skips = (channels[0], *channels), (0, *skips)
+            self.frame = RepeatedBorder(strides[-1])
         self.drop = nn.Dropout(dropout)
         finest = native_stride.bit_length() - 1
         levels = range(len(skips) - 1, finest - 1, -1)  # coarse to fine
@@ -137,7 +139,8 @@ class UNet(nn.Module):
         if isinstance(self.encoder, ContractingPath):
             return self.encoder(x)
         *skips, deepest = self.encoder(x)
-        return deepest, [None, *skips], [None] * (len(skips) + 1)
+        without = [None] * (self.encoder.strides[0].bit_length() - 1)
+        return deepest, [*without, *skips], [None] * (len(without) + len(skips))
 
 
 VALID_FRAME = MirroredBorder(before=92, lost=60, multiple=2**DEPTH, gained=124)

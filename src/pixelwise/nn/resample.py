@@ -53,7 +53,7 @@ class Fit(nn.Module):
     """Brings a map to the height and width of another, bilinearly; pixels are areas."""
 
     def forward(self, x: Tensor, like: Tensor) -> Tensor:
-        """`(N, C, h, w)` to `(N, C, H, W)`, the sides of `like`, which must not be smaller."""
+        """`(N, C, h, w)` to `(N, C, H, W)`, the sides of `like`; smaller ones leave pixels out."""
         return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
 
 
