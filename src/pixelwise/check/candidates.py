@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.check.likeness import SIDE
-from pixelwise.check.resemblance import Floats, Thumbnails, cropping
+from pixelwise.check.resemblance import Floats, Thumbnails, both_ways, cropping
 from pixelwise.check.rows import DiskRows, Indices, Rows, blocks
 
 _Words = npt.NDArray[np.uint64]
@@ -123,7 +123,7 @@ class _Buckets:
         found["turn"] = 2 * table + (query > partner)
         bucket = found["first"] // self._firsts
         for number in np.unique(bucket).tolist():
-            self._files[number].append(found[bucket == number])
+            self._files[int(number)].append(found[bucket == number])
 
     def pairs(self) -> Iterator[Pairs]:
         """Each pair once a way, of a picture so many as have the lowest ranks."""
@@ -216,7 +216,7 @@ def _frequencies(thumbnails: Thumbnails, crop: float, mirrored: bool) -> Floats:
     transform = _cosines() @ cropping(crop)
     rows, columns = _chosen()
     grey = thumbnails.astype(np.float32)
-    found: Floats = (transform @ grey @ np.transpose(transform))[:, rows, columns]
+    found = both_ways(transform, grey)[:, rows, columns]
     # Brightness scales all of them, and gamma nearly so; what is left does not depend on it.
     found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
     # In a mirror, waves of an odd number of half periods along the row change their sign.

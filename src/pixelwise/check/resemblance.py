@@ -54,7 +54,7 @@ def details(thumbnails: Thumbnails, *, crop: float = 0.0, mirrored: bool = False
     if mirrored:
         grey = grey[:, :, ::-1]
     if crop:
-        grey = _both_ways(cropping(crop), grey)
+        grey = both_ways(cropping(crop), grey)
     plain = np.reshape(_detail(grey), (len(grey), SIDE * SIDE))
     size = np.abs(plain)
     soft = plain / (size + 2 * np.median(size, axis=1, keepdims=True) + _FAINT)
@@ -84,13 +84,13 @@ def cropping(crop: float) -> Floats:
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(SIDE))).astype(np.float32)
 
 
-def _both_ways(matrix: Floats, grey: Floats) -> Floats:
+def both_ways(matrix: Floats, grey: Floats) -> Floats:
     """Rows and columns of `(n, 32, 32)` multiplied by `(32, 32)`."""
     return (matrix @ grey @ np.transpose(matrix)).astype(np.float32, copy=False)
 
 
 def _detail(grey: Floats) -> Floats:
-    return grey - _both_ways(_blur(), grey)
+    return grey - both_ways(_blur(), grey)
 
 
 @lru_cache(maxsize=1)

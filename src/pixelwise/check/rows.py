@@ -126,7 +126,7 @@ class ChosenRows:
 
 def _bytes_of(array: Array) -> memoryview:
     """The bytes of an array in one piece, to be read and written."""
-    flat: npt.NDArray[np.uint8] = np.ravel(array).view(np.uint8)
+    flat: npt.NDArray[np.uint8] = np.ndarray((array.nbytes,), np.uint8, buffer=array)
     return memoryview(flat.data)
 
 
