@@ -277,7 +277,7 @@ def test_activations_are_one_argument(name: str, activation: str) -> None:
             {"encoder": "mobilenet_v2", "encoder_arguments": {"output_stride": 8}},
             "output stride 32",
         ),
-        ("fcn-32s", {"encoder": "vgg19"}, "there is no encoder 'vgg19'; there are mobilenet_v1, "),
+        ("fcn-32s", {"encoder": "vgg19"}, "there is no encoder 'vgg19'; there are mit_b0, mit_b1, "),
         ("fcn-32s", {"encoder_arguments": {"in_channels": 4}}, "decides the encoder's in_channels itself"),
         ("unet", {"padding": "reflect"}, "padding must be one of valid, same, got 'reflect'"),
         ("unet", {"padding": "valid", "upsampling": "unpool-indices"}, "maps shrink after the pooling"),

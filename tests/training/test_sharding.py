@@ -25,7 +25,8 @@ from pixelwise.training.shards import gathered, local, part_like, whole
 
 NETWORKS = (
     *("unet-xception", "mobilenet-segnet-f5", "segnet", "fcn-8s-mobilenet"),
-    *("unet-valid", "unet-resnet", "deeplabv3plus-auxiliary"),
+    *("unet-valid", "unet-resnet", "deeplabv3plus-auxiliary", "fpn", "upernet"),
+    *("lraspp-small", "pidnet-s", "segformer-b2"),
 )
 
 
@@ -61,8 +62,9 @@ def test_every_network_runs_in_shards_as_it_does_whole(
     shard(heads, mesh)
     assert sum(isinstance(layer, FSDPModule) for layer in heads.modules()) > 5
     found = heads(x)
-    for logits, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(logits, other.detach(), rtol=1e-4, atol=1e-5)
+    assert found.keys() == expected.keys()
+    for name, logits in found.items():
+        torch.testing.assert_close(logits, expected[name].detach(), rtol=1e-4, atol=1e-5)
     _size(found).backward()
     assert list(heads.state_dict()) == names
     for name, parameter in heads.named_parameters():
@@ -78,8 +80,8 @@ def test_every_network_runs_in_shards_as_it_does_whole(
     assert all(isinstance(parameter, DTensor) for parameter in heads.parameters())
 
 
-def _size(answers: list[torch.Tensor]) -> torch.Tensor:
-    return torch.stack([logits.square().mean() for logits in answers]).sum()
+def _size(answers: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.stack([logits.square().mean() for logits in answers.values()]).sum()
 
 
 def test_small_layers_stay_together_and_large_blocks_are_cut() -> None:

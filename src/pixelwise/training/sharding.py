@@ -28,6 +28,9 @@ its price, whatever its size."""
 MOST = 8_000_000
 """Blocks with more parameters than this are gathered in parts, since what is gathered takes room."""
 
+_ANSWER_VIEWS = "Heads|Stage|Block|EfficientAttention|MixFFN|Pointwise|ChannelNorm"
+"""Layers of ours that answer with a view of what they computed."""
+
 _PROBE = (32, 32)
 """Height and width of the picture that shows which layers are called."""
 
@@ -66,8 +69,9 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
         module: `Heads` of a network, which is always called.
         mesh: Of one dimension.
     """
-    # It is about what the caller does with the answer, and nobody writes into logits.
-    warnings.filterwarnings("ignore", message=r"FSDP2-wrapped module \(FSDPHeads\) returned a view")
+    # It is about what the caller does with the answer, and nobody writes into logits, nor into the maps that
+    # our linear layers turn round. Layers of others still warn.
+    warnings.filterwarnings("ignore", message=rf"FSDP2-wrapped module \(FSDP({_ANSWER_VIEWS})\) returned a view")
     # Shards are rows of the parameters, so these must lie in memory row by row.
     module.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
     for group in groups(module, least=LEAST, most=MOST):
