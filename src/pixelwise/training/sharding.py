@@ -71,7 +71,8 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
     """
     # It is about what the caller does with the answer, and nobody writes into logits, nor into the maps that
     # our linear layers turn round. Layers of others still warn.
-    warnings.filterwarnings("ignore", message=rf"FSDP2-wrapped module \(FSDP({_ANSWER_VIEWS})\) returned a view")
+    views = rf"FSDP2-wrapped module \(FSDP({_ANSWER_VIEWS})\) returned a view"
+    warnings.filterwarnings("ignore", message=views)
     # Shards are rows of the parameters, so these must lie in memory row by row.
     module.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
     for group in groups(module, least=LEAST, most=MOST):
