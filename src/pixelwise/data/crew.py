@@ -106,7 +106,9 @@ class Crew(Generic[Shared]):
                 "a worker process was killed, perhaps for want of memory: take fewer with --workers"
             ) from error
         finally:
-            for future in waiting:
+            # A process pool that breaks meanwhile trips over futures that others cancelled (CPython 3.11); it
+            # drops what waits when it is shut down.
+            for future in waiting if not self.processes else ():
                 if isinstance(future, Future):
                     future.cancel()
 
