@@ -12,6 +12,7 @@ import torch
 from drawn_networks import CASES, CLASSES, TIMM_CASES, build, fresh, pictures, with_timm
 from pixelwise.models import MODELS, build_model
 from pixelwise.models.auxiliary import forward_with_auxiliary
+from pixelwise.nn.drop_path import DropPath
 
 every_model = pytest.mark.parametrize("name", with_timm)
 
@@ -60,6 +61,9 @@ def test_channels_last_changes_rounding_only(name: str) -> None:
 @every_model
 def test_gradients_reach_every_parameter(name: str) -> None:
     network = build(name).train()
+    for layer in network.modules():
+        if isinstance(layer, DropPath):
+            layer.share = 0  # a branch that all pictures go around has no gradient
     heads = forward_with_auxiliary(network, pictures(2, 48, 80))
     torch.stack([logits.square().mean() for logits in heads.values()]).sum().backward()
     trained = [(k, p) for k, p in network.named_parameters() if p.requires_grad]
