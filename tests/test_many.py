@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 
 import pixelwise as pw
 from pixelwise.backends import runtimes
+from pixelwise.backends.torch import FoldedBackend
 from pixelwise.fastest import choose
 from pixelwise.header import Architecture, ModelHeader
 from pixelwise.types import Classes, SizePolicy
@@ -19,13 +22,17 @@ MODEL = Path(__file__).resolve().parents[1] / "models" / "pets.safetensors"
 
 
 @pytest.fixture(autouse=True)
-def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+def four_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever the machine has, so that there is something to share out."""
     monkeypatch.setattr(runtimes, "cores", lambda: 4)
+    usual = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(usual)
 
 
-@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
-def test_answers_from_many_threads(backend: Literal["onnxruntime", "openvino"]) -> None:
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime", "openvino"])
+def test_answers_from_many_threads(backend: Literal["torch", "onnxruntime", "openvino"]) -> None:
     opened = pw.load(MODEL, backend=backend, many=True).predictor.backend
     generator = np.random.default_rng(0)
     # Two sizes, so that a request that served one picture serves another one next.
@@ -37,14 +44,42 @@ def test_answers_from_many_threads(backend: Literal["onnxruntime", "openvino"]) 
         np.testing.assert_allclose(second, first, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("backend", "expected"), [("torch", 1), ("onnxruntime", 4), ("openvino", 4)], ids=lambda value: str(value)
-)
-def test_the_predictor_knows_how_many(
-    backend: Literal["torch", "onnxruntime", "openvino"], expected: int
-) -> None:
-    assert pw.load(MODEL, backend=backend, device="cpu", many=True).predictor.at_once == expected
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime", "openvino"])
+def test_the_predictor_knows_how_many(backend: Literal["torch", "onnxruntime", "openvino"]) -> None:
+    assert pw.load(MODEL, backend=backend, device="cpu", many=True).predictor.at_once == 4
     assert pw.load(MODEL, backend=backend, device="cpu").predictor.at_once == 1
+
+
+def test_torch_answers_the_same_to_the_bit_with_one_core_or_four() -> None:
+    """Two machines that share out a job must not decide pixels otherwise than one."""
+    batch = np.random.default_rng(2).integers(0, 256, (4, 96, 96, 3), np.uint8)
+    with_four = pw.load(MODEL, backend="torch", device="cpu", many=True).predictor.backend.logits(batch)
+    torch.set_num_threads(1)
+    with_one = pw.load(MODEL, backend="torch", device="cpu", many=True).predictor.backend.logits(batch)
+    assert np.array_equal(with_four, with_one)
+
+
+def test_streams_of_torch_leave_the_number_of_threads_of_others() -> None:
+    pw.load(MODEL, backend="torch", device="cpu", many=True)
+    with ThreadPoolExecutor(1) as later:
+        assert (torch.get_num_threads(), later.submit(torch.get_num_threads).result()) == (4, 4)
+
+
+def test_streams_of_torch_have_a_core_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And they are as many as torch was given cores, where those are fewer than the machine's."""
+    torch.set_num_threads(2)
+    seen: list[int] = []
+    usual = FoldedBackend.logits
+
+    def counted(self: FoldedBackend, images: np.ndarray) -> np.ndarray:
+        seen.append(torch.get_num_threads())
+        return usual(self, images)
+
+    monkeypatch.setattr(FoldedBackend, "logits", counted)
+    segmenter = pw.load(MODEL, backend="torch", device="cpu", many=True)
+    assert segmenter.predictor.at_once == 2
+    list(segmenter.predictor.predict_many([np.zeros((32, 32, 3), np.uint8)] * 24))
+    assert seen == [1, 1, 1]
 
 
 def test_threads_are_shared_out() -> None:

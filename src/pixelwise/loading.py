@@ -66,9 +66,9 @@ def load(
             `evaluate` says what that costs.
         compiled: Through `torch.compile`, for backend torch.
         batch_size: Pictures per call of the backend.
-        many: Made for many pictures instead of the next one: a runtime on the processor computes several
-            batches at once, each on its share of the cores, and reading, deciding and writing take what is
-            left of them. A single picture then takes longer.
+        many: Made for many pictures instead of the next one: the processor computes several batches at once,
+            each on its share of the cores, and reading, deciding and writing take what is left of them. A
+            single picture then takes longer.
         config: What the network gets of a picture, and what is done with its answer: sizes, tiles, test-time
             augmentation, refinement.
 
@@ -105,6 +105,7 @@ class _Way:
     half: bool
     batch_size: int
     streams: int
+    torch_streams: int = 1
 
     @property
     def runtime(self) -> dict[str, Any]:
@@ -117,8 +118,10 @@ class _Way:
         }
 
     def at_once(self, name: str) -> int:
-        """Calls of that backend that compute at the same time: where it leaves nothing idle, one."""
-        return 1 if name in ("torch", "tensorrt", ON_CUDA) else self.streams
+        """Calls of that backend that compute at the same time: on a GPU, which leaves nothing idle, one."""
+        if name == "torch":
+            return self.torch_streams
+        return 1 if name in ("tensorrt", ON_CUDA) else self.streams
 
     def contestants(self, able: Sequence[Runtime], *, processor: bool) -> dict[str, tuple[Runtime, _Way]]:
         """Runtimes that are installed and can compute like that, by the name that `auto` calls them.
@@ -175,7 +178,10 @@ def _opened_export(path: Path, name: Runtime, way: _Way) -> Backend:
 
 
 def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled: bool) -> Segmenter:
+    import torch
+
     from pixelwise.backends.torch import FoldedBackend, choose_device
+    from pixelwise.backends.torch_streams import TorchStreams
     from pixelwise.export import onnx_form
     from pixelwise.graph import capture, simplify
     from pixelwise.model_file import load_model
@@ -183,8 +189,13 @@ def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled:
     network, header = load_model(path)
     graph = simplify(capture(network))
 
+    on = choose_device(way.device)
+    if on.type == "cpu" and not compiled:
+        way = replace(way, torch_streams=min(way.streams, torch.get_num_threads()))
+
     def torch_backend() -> Backend:
-        return FoldedBackend(graph, choose_device(way.device), compiled=compiled, half=way.half)
+        folded = FoldedBackend(graph, on, compiled=compiled, half=way.half)
+        return folded if way.torch_streams == 1 else TorchStreams(folded, way.torch_streams)
 
     def runtime(name: Runtime, way: _Way) -> Backend:
         return open_runtime(name, onnx_form(graph, {}), **way.runtime)
@@ -192,11 +203,11 @@ def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled:
     if backend is None or backend == "torch":
         if way.threads is not None:
             raise ConfigError("threads are the runtimes': for torch, torch.set_num_threads sets them")
-        return Segmenter(torch_backend(), header, network=network)
+        return Segmenter(torch_backend(), header, network=network, at_once=way.at_once("torch"))
     if backend != "auto":
         return Segmenter(runtime(backend, way), header, network=network, at_once=way.at_once(backend))
     able: dict[str, Callable[[], Backend]] = {"torch": torch_backend}
-    processor = choose_device(way.device).type == "cpu"  # what runs there is no match for a GPU
+    processor = on.type == "cpu"  # what runs there is no match for a GPU
     contestants = way.contestants((*ON_PROCESSOR, "tensorrt"), processor=processor)
     able |= {name: partial(runtime, *how) for name, how in contestants.items()}
     choice, opened = way.choose(able, header)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from pixelwise.address import scheme_of
@@ -28,6 +29,8 @@ from pixelwise.inference.predictor import Predictor
 
 REMOTE_THREADS = 16
 """Pictures that are under way over a network at once: each mostly waits."""
+
+_over_a_network = partial(in_order, workers=REMOTE_THREADS)
 
 
 class _Ledger:
@@ -67,7 +70,7 @@ class Lane:
         store: Where it is written.
         earlier: What was done before.
         folder: For pictures from elsewhere and results for elsewhere, for a while; this lane's alone.
-        threads: That read, and as many that write.
+        threads: That read, and as many that write; those that wait for a network come on top.
         on_note: Hears what people should know.
         on_first: Called when a picture is there and before it is computed.
     """
@@ -84,7 +87,7 @@ class Lane:
         on_note: Callable[[str], None],
         on_first: Callable[[], None],
     ) -> None:
-        self._store, self._earlier, self._threads, self._on_first = store, earlier, threads, on_first
+        self._store, self._earlier, self._on_first = store, earlier, on_first
         self._inbox = folder / "in"
         self._inbox.mkdir(parents=True)
         self._local = isinstance(store, LocalStore)
@@ -106,8 +109,9 @@ class Lane:
 
         def photos() -> Iterator[Photo]:
             nonlocal skipped
-            threads = REMOTE_THREADS if any(scheme_of(item.address) for item in chunk) else self._threads
-            brought = in_order(self._brought, list(enumerate(chunk)), workers=threads)
+            numbered = list(enumerate(chunk))
+            remote = any(scheme_of(item.address) for item in chunk)
+            brought = _over_a_network(self._brought, numbered) if remote else map(self._brought, numbered)
             for item, got in zip(chunk, brought, strict=True):
                 if isinstance(got, DataError):
                     part.failed[item.address] = str(got)
@@ -118,8 +122,9 @@ class Lane:
                     self._on_first()
                     yield got
 
-        threads = self._threads if self._local else REMOTE_THREADS
-        for address, sent in in_order(self._sent, self._job.run(photos()), workers=threads):
+        outcomes = self._job.run(photos())
+        results = map(self._sent, outcomes) if self._local else _over_a_network(self._sent, outcomes)
+        for address, sent in results:
             if isinstance(sent, str):
                 part.failed[address] = sent
             elif sent is None:

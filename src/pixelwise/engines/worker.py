@@ -81,7 +81,8 @@ class Worker:
         store: Where it is written.
         parts: Where it is written down.
         index: What was done before.
-        threads: That read for a lane, and as many that write.
+        threads: That read, and as many that write; the lanes share them, and each has one at least. More of
+            them wait for each other: Python runs one at a time between two calls that release it.
         measures: Measure how many pictures are computed at once, before the first chunk.
     """
 
@@ -112,7 +113,7 @@ class Worker:
                 store,
                 earlier,
                 folder=self.folder / str(number),
-                threads=threads,
+                threads=max(1, threads // LANES),
                 on_note=self._notes.put,
                 on_first=self._measure,
             )
