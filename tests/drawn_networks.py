@@ -55,6 +55,8 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
     "segformer-b0": ("segformer-b0", {}),
     "segformer-b1": ("segformer-b1", {"encoder_arguments": {"alpha": 0.25}}),
     "segformer-b2": ("segformer-b2", {"encoder_arguments": {"alpha": 0.125, "eps": 1e-5}}),
+    "eomt-s": ("eomt-s", {"alpha": 0.125, "depth": 4}),
+    "eomt-b": ("eomt-b", {"alpha": 0.0625, "depth": 2, "query_blocks": 1, "registers": 4}),
 }
 """Every network, at its published size where that is quick, and its choices where they change the graph."""
 

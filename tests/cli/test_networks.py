@@ -33,6 +33,8 @@ CASES = {
     "segformer-b0": ["encoder.alpha=0.5"],
     "segformer-b1": ["encoder.alpha=0.25"],
     "segformer-b2": ["encoder.alpha=0.125"],
+    "eomt-s": ["alpha=0.125", "depth=4"],
+    "eomt-b": ["alpha=0.0625", "depth=3", "registers=4"],
     "lraspp": ["encoder=mobilenet_v3_small", "encoder.alpha=0.5"],
     "pidnet-s": ["width=8"],
 }

@@ -25,6 +25,7 @@ from pixelwise.nn.channel_norm import channel_norm
 from pixelwise.nn.frame import RepeatedBorder
 from pixelwise.nn.normalise import Normalise
 from pixelwise.nn.pointwise import Pointwise, pointwise
+from pixelwise.nn.tokens import join
 
 SCALE = 3**-0.5
 
@@ -131,6 +132,8 @@ def test_norms_and_attention_are_the_standards_own_nodes() -> None:
     ("function", "sentence"),
     [
         (lambda x: attend(x, torch.ones_like(x.detach()), x, 2, 1.0), "no operation"),
+        (lambda x: attend(x, x, x, 2, 1.0, torch.ones(1, 1, 1, 1) > 0), "some of the pixels only"),
+        (lambda x: join(x[0, :, 0].t(), x), "no operation"),
         (lambda x: F.layer_norm(x, x.shape[2:]), "layer_norm"),
         (lambda x: F.dropout2d(x), "calls dropout2d"),
     ],

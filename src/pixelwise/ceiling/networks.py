@@ -15,6 +15,8 @@ NATIVE_STRIDES: Mapping[str, int] = {
     "segformer-b0": 4,
     "segformer-b1": 4,
     "segformer-b2": 4,
+    "eomt-s": 4,
+    "eomt-b": 4,
     "pidnet-s": 8,
     "lraspp": 8,
     "fcn-8s": 8,
@@ -23,9 +25,9 @@ NATIVE_STRIDES: Mapping[str, int] = {
 }
 """With default arguments: one answer for so many pixels of the input each way, before it is enlarged to the
 input's size. The decoders of the first three go all the way up; mobilenet-segnet's ends one doubling earlier;
-deeplabv3plus, fpn and upernet join the features of stride 4 and stop, and so do the SegFormers; lraspp those
-of stride 8, at which pidnet-s' fine branches run; an FCN is called by its stride. A test compares the table
-with the networks."""
+deeplabv3plus, fpn and upernet join the features of stride 4 and stop, and so do the SegFormers; the masks of
+the EoMTs have that stride; lraspp joins features of stride 8, at which pidnet-s' fine branches run; an FCN is
+called by its stride. A test compares the table with the networks."""
 
 
 def fine_enough(stride: int) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from pixelwise.encoders.mix_transformer_names import encoder_tensors, reference_
 from pixelwise.encoders.timm_encoder import PREFIX, timm_convention
 from pixelwise.encoders.timm_weights import fetch_timm, own_tensors
 from pixelwise.encoders.vgg16 import torchvision_names
+from pixelwise.encoders.vit_weights import DINOV2, dinov2_tensors, fetch_dinov2
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.fetch import Wanted, fetch
 from pixelwise.files import sha256_of
@@ -125,11 +126,12 @@ def read_pretrained(
     """
     of_timm = encoder.startswith(PREFIX)
     if source == IMAGENET:
-        path = (
-            fetch_timm(encoder, cache=cache)
-            if of_timm
-            else fetch_published(encoder, cache=cache, progress=progress)
-        )
+        if of_timm:
+            path = fetch_timm(encoder, cache=cache)
+        elif encoder in DINOV2:
+            path = fetch_dinov2(encoder, cache=cache)
+        else:
+            path = fetch_published(encoder, cache=cache, progress=progress)
     else:
         path = Path(source).expanduser()
         if not path.is_file():
@@ -308,10 +310,11 @@ def _from_published(
         parts, rest = _parted(found)
         if parts:
             return Pretrained(str(path), parts, sha256_of(path), IMAGENET, rest=rest)
-    if encoder in _MIX_TRANSFORMERS:
-        return _from_segformer(encoder, path, tensors)
+    if encoder in DINOV2:
+        own, registers = dinov2_tensors(encoder, tensors, path)
+        return Pretrained(str(path), own, sha256_of(path), IMAGENET, {"registers": registers})
     if encoder not in _RENAME:
-        able = ", ".join((*_RENAME, *_MIX_TRANSFORMERS))
+        able = ", ".join((*_RENAME, *_MIX_TRANSFORMERS, *DINOV2))
         raise ConfigError(f"{path}: no foreign weights can be read for {encoder}; for {able} they can")
     renamed = _renamed(tensors, _RENAME[encoder])
     if not renamed:

@@ -6,13 +6,15 @@ Nothing is unpickled: weights that are published in another form are refused. Kn
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pixelwise.encoders.timm_encoder import PREFIX, create, features_at_strides, short, timm_config
+from pixelwise.encoders.timm_package import load_timm
 from pixelwise.errors import ConfigError, DataError
 
 _FILE = "model.safetensors"
@@ -58,10 +60,6 @@ def fetch_timm(name: str, *, cache: Path | None = None) -> Path:
 def own_tensors(name: str, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """The tensors of an encoder, under its own names, from those of timm's whole network.
 
-    timm renames what older weights call otherwise and leaves the classifier out, without saying what it did
-    not find. So it is asked a second time with tensors of nothing but NaN: what does not become NaN has not
-    come from the file.
-
     Args:
         name: Of the encoder, with `timm:`.
         tensors: Of the file.
@@ -70,29 +68,58 @@ def own_tensors(name: str, tensors: Mapping[str, Tensor], path: Path) -> dict[st
     Raises:
         ConfigError: They are those of another network, or not all are there.
     """
+
+    def build(overlay: dict[str, Any]) -> Any:
+        with torch.device("meta"):
+            levels = features_at_strides(name, create(name, {}))
+        return create(name, {"out_indices": levels, **overlay})
+
+    return {f"body.{key}": tensor for key, tensor in _checked(build, name, tensors, path).items()}
+
+
+def whole_tensors(
+    name: str, tensors: Mapping[str, Tensor], path: Path, options: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """The tensors of a whole network of timm that is built with options; as `own_tensors`."""
+    own = name.removeprefix(PREFIX)
+
+    def build(overlay: dict[str, Any]) -> Any:
+        return load_timm().create_model(own, **options, **overlay)
+
+    return _checked(build, name, tensors, path)
+
+
+Build = Callable[[dict[str, Any]], Any]
+"""Makes timm's network with further options."""
+
+
+def _checked(build: Build, name: str, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """What timm makes of a file's tensors, all of which must come from there.
+
+    timm renames what older weights call otherwise and leaves the classifier out, without saying what it did
+    not find. So it is asked a second time with tensors of nothing but NaN: what does not become NaN has not
+    come from the file.
+    """
     marks = {
         key: torch.full((), torch.nan, dtype=tensor.dtype).expand(tensor.shape)
         if tensor.is_floating_point()
         else tensor
         for key, tensor in tensors.items()
     }
-    found, marked = _loaded(name, tensors, path), _loaded(name, marks, path)
+    found, marked = (_loaded(build, name, given, path) for given in (tensors, marks))
     missing = [
         key for key, mark in marked.items() if mark.is_floating_point() and not mark.isnan().any().item()
     ]
     if missing:
         raise ConfigError(f"{path}: the weights lack {missing[0]}, so they are not {name}'s")
-    return {f"body.{key}": tensor for key, tensor in found.items()}
+    return found
 
 
-def _loaded(name: str, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    with torch.device("meta"):
-        levels = features_at_strides(name, create(name, {}))
+def _loaded(build: Build, name: str, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     overlay = {"state_dict": dict(tensors)}
-    options = {"out_indices": levels, "pretrained": True, "pretrained_cfg_overlay": overlay}
     try:
         with torch.random.fork_rng(devices=[]):  # it draws weights before it loads these
-            return create(name, options).state_dict()
+            return build({"pretrained": True, "pretrained_cfg_overlay": overlay}).state_dict()
     except Exception as error:  # of timm's renaming, or of torch for what does not fit
         raise ConfigError(
             f"{path}: timm cannot give its tensors to {name.removeprefix(PREFIX)} ({short(error)}): they "

@@ -6,7 +6,17 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pixelwise.graph.ops import ChannelSum, Concat, Conv, Multiply, Op, Shuffle, TransposedConv
+from pixelwise.graph.ops import (
+    ChannelSum,
+    Concat,
+    Conv,
+    Multiply,
+    Op,
+    QueryMasks,
+    QueryVotes,
+    Shuffle,
+    TransposedConv,
+)
 from pixelwise.nn.frame import Frame
 
 
@@ -99,6 +109,10 @@ class Graph:
                     count = 1
                 case Shuffle(factor):
                     count = first // factor**2
+                case QueryMasks(queries):
+                    count = queries
+                case QueryVotes(classes):
+                    count = classes
                 case _:
                     count = first
             found |= dict.fromkeys(node.outputs, count)

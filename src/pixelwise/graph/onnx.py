@@ -14,6 +14,7 @@ from onnx import helper
 from pixelwise.graph.graph import Graph
 from pixelwise.graph.onnx_means import MEAN_WRITERS
 from pixelwise.graph.onnx_nodes import WRITERS, OnnxWriter
+from pixelwise.graph.onnx_queries import QUERY_WRITERS
 from pixelwise.graph.onnx_resize import resized, resized_bytes
 from pixelwise.graph.onnx_tokens import TOKEN_WRITERS
 from pixelwise.header import LEAST_PROBABILITY, Answer, Form
@@ -25,7 +26,7 @@ OPSET = 18
 IR_VERSION = 8
 """Of that set's time; runtimes refuse files of a newer one, even where they could read them."""
 
-_WRITERS = {**WRITERS, **MEAN_WRITERS, **TOKEN_WRITERS}
+_WRITERS = {**WRITERS, **MEAN_WRITERS, **TOKEN_WRITERS, **QUERY_WRITERS}
 
 IMAGES = "images"
 """Name of the model's input; its output has the name of the answer."""

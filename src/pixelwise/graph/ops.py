@@ -289,12 +289,62 @@ class Attention:
     """Query, key and value maps to the mean of values, weighted by `softmax(scale * query · key)`.
 
     The pixels of the query's map look at those of the others', which are as large as each other. Channels
-    are those of one head after the other. Whatever else looks or is looked at (a ViT's further tokens) would
-    be a list beside the maps, and is not here.
+    are those of one head after the other. A ViT's tokens are a map of one row, see `Join`.
     """
 
     heads: int
     scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class AddPlaces:
+    """The sum of a map and an embedding of places at the map's size; see `nn.places`.
+
+    Attributes:
+        places: `(C, h, w)`.
+    """
+
+    places: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Join:
+    """Tokens in front of a map's pixels, row by row: `(N, C, 1, T + H W)`.
+
+    Attributes:
+        tokens: `(T, C)`.
+    """
+
+    tokens: Array
+
+
+@dataclass(frozen=True)
+class AsMap:
+    """The tokens behind the first `skip` of a list `(N, C, 1, L)` as a map of the sides of a second one."""
+
+    skip: int
+
+
+@dataclass(frozen=True)
+class QueryMasks:
+    """How much each pixel of the second map is like each of `count` queries, the pixels of the first one."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class QueryVotes:
+    """Classes of queries `(N, K + 1, 1, Q)` and their masks `(N, Q, H, W)` to `(N, K, H, W)`.
+
+    The logarithm of the sum over queries of p(class) times p(mask), the last class left out.
+
+    Attributes:
+        classes: K.
+        least: Added before the logarithm.
+    """
+
+    classes: int
+    least: float
 
 
 Op = (
@@ -330,4 +380,9 @@ Op = (
     | GeluTanh
     | ChannelNorm
     | Attention
+    | AddPlaces
+    | Join
+    | AsMap
+    | QueryMasks
+    | QueryVotes
 )

@@ -18,6 +18,9 @@ from pixelwise.nn import resample
 from pixelwise.nn.attention import attend
 from pixelwise.nn.channel_norm import channel_norm
 from pixelwise.nn.frame import crop
+from pixelwise.nn.places import add_places
+from pixelwise.nn.queries import query_masks, query_votes
+from pixelwise.nn.tokens import as_map, join
 
 
 def run(graph: Graph, pictures: Tensor, *, framed: bool = False) -> Tensor:
@@ -68,6 +71,10 @@ def compute(op: Op, inputs: list[Tensor]) -> tuple[Tensor, ...]:
             return (x * factor + shift,)
         case ops.ChannelNorm():
             return (channel_norm(x, _like(x, op.weight), _like(x, op.bias), op.eps),)
+        case ops.AddPlaces():
+            return (add_places(x, _like(x, op.places)),)
+        case ops.Join():
+            return (join(_like(x, op.tokens), x),)
         case ops.GroupNorm():
             return (F.group_norm(x, op.groups, _like(x, op.weight), _like(x, op.bias), op.eps),)
         case ops.MaxPool(places=True):
@@ -132,6 +139,9 @@ _SIMPLE: dict[type, Callable[..., Tensor]] = {
     ops.Gelu: lambda _, x: F.gelu(x),
     ops.GeluTanh: lambda _, x: F.gelu(x, approximate="tanh"),
     ops.Attention: lambda op, query, key, value: attend(query, key, value, op.heads, op.scale),
+    ops.AsMap: lambda op, x, like: as_map(x, like, op.skip),
+    ops.QueryMasks: lambda _, queries, x: query_masks(queries, x),
+    ops.QueryVotes: lambda _, classes, masks: query_votes(classes, masks),
 }
 """Operations without weights, of one output."""
 

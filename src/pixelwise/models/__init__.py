@@ -21,6 +21,7 @@ from pixelwise.errors import ConfigError
 from pixelwise.header import Architecture
 from pixelwise.models import lraspp, pidnet
 from pixelwise.models.deeplabv3plus import DeepLabV3Plus
+from pixelwise.models.eomt import EoMT
 from pixelwise.models.fcn import FCN
 from pixelwise.models.fpn import FPN
 from pixelwise.models.lraspp import LRASPP
@@ -59,6 +60,7 @@ class ModelInfo:
 
 _LONG = "Long 2015, Fully Convolutional Networks"
 _XIE = "Xie 2021, SegFormer"
+_KERSSIES = "Kerssies 2025, Your ViT is Secretly an Image Segmentation Model"
 
 MODELS: dict[str, ModelInfo] = {
     "unet-xception": ModelInfo(UNetXception, "Chollet 2020, keras.io Oxford Pets tutorial"),
@@ -78,6 +80,8 @@ MODELS: dict[str, ModelInfo] = {
     "segformer-b2": ModelInfo(SegFormer, _XIE, {"encoder": "mit_b2", "channels": 768}),
     "lraspp": ModelInfo(LRASPP, "Howard 2019, Searching for MobileNetV3", published=lraspp.torchvision_name),
     "pidnet-s": ModelInfo(PIDNet, "Xu 2023, PIDNet", encoder="pidnet", published=pidnet.published_name),
+    "eomt-s": ModelInfo(EoMT, _KERSSIES, {"heads": 6}, encoder="dinov2_small"),
+    "eomt-b": ModelInfo(EoMT, _KERSSIES, {"heads": 12}, encoder="dinov2_base"),
 }
 
 
@@ -216,6 +220,10 @@ def _follow(
         for key, value in asked.items():
             _agree(key, of_encoder, value, pretrained.origin)
         followed["encoder_arguments"] = {**of_encoder, **asked}
+        return followed
+    for key in own.keys() & pretrained.arguments.keys():
+        _agree(key, given, pretrained.arguments[key], pretrained.origin)
+        followed[key] = pretrained.arguments[key]
     return followed
 
 

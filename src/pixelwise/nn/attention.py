@@ -13,7 +13,9 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float) -> Tensor:
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float, seen: Tensor | None = None
+) -> Tensor:
     """For each pixel of `query` the mean of `value`, weighted by how much its `key` is like the query.
 
     The weights are `softmax(scale * query · key)` over the pixels of `key`, for each head, which is a group
@@ -25,15 +27,16 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, scale: float) 
         value: `(N, C, h, w)`.
         heads: A divisor of C.
         scale: Usually one over the root of a head's channels.
+        seen: `(N, 1, H W, h w) bool`: which pixels of `key` each of `query` looks at; all where not given.
 
     Returns:
         `(N, C, H, W)`.
     """
     given = (query, key, value)
     if has_torch_function(given):
-        return cast("Tensor", handle_torch_function(attend, given, query, key, value, heads, scale))
+        return cast("Tensor", handle_torch_function(attend, given, query, key, value, heads, scale, seen))
     n, c, h, w = query.shape
     # Each (N, heads, pixels, channels of a head).
     q, k, v = (x.permute(0, 2, 3, 1).reshape(n, -1, heads, c // heads).transpose(1, 2) for x in given)
-    y = F.scaled_dot_product_attention(q, k, v, scale=scale)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale)
     return y.transpose(1, 2).reshape(n, h, w, c).permute(0, 3, 1, 2)
