@@ -13,11 +13,12 @@ from torch import Tensor
 
 from drawn_weights import draw_masks
 from pixelwise.errors import ConfigError
-from pixelwise.losses import EXTRA_LOSSES, build_extra_loss, build_loss
+from pixelwise.losses import build_extra_loss, build_loss
 from pixelwise.losses.edge import edges
 from pixelwise.nn.outputs import BOUNDARY, LOGITS
 
-every_loss = pytest.mark.parametrize("name", EXTRA_LOSSES)
+EDGE_LOSSES = ("edge", "edge_ce")
+every_loss = pytest.mark.parametrize("name", EDGE_LOSSES)
 
 
 def outputs() -> dict[str, Tensor]:
@@ -140,7 +141,7 @@ def test_half_precision_is_computed_in_float32(name: str) -> None:
 
 def test_a_sum_of_both() -> None:
     given, mask = outputs(), masks()
-    parts = {n: build_extra_loss(n, class_weights=None)(given, mask).item() for n in EXTRA_LOSSES}
+    parts = {n: build_extra_loss(n, class_weights=None)(given, mask).item() for n in EDGE_LOSSES}
     whole = build_extra_loss("20*edge + edge_ce", class_weights=None)
     assert whole(given, mask).item() == pytest.approx(20 * parts["edge"] + parts["edge_ce"])
     assert whole.reads == {LOGITS, BOUNDARY}

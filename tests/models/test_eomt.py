@@ -21,6 +21,7 @@ from pixelwise.errors import ConfigError
 from pixelwise.models import build_model
 from pixelwise.models.eomt import EoMT
 from pixelwise.models.summary import multiply_adds
+from pixelwise.nn.outputs import QUERY_MASKS
 from pixelwise.nn.places import add_places, cubic_weights
 from pixelwise.nn.queries import LEAST, query_votes
 from pixelwise.nn.tokens import as_map, join, leading
@@ -30,11 +31,12 @@ def draw(network: nn.Module) -> nn.Module:
     """Weights of which none stands at a value that hides a mistake."""
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim == 2 or parameter.ndim == 4:
+        for name, parameter in network.named_parameters():
+            if parameter.ndim in (2, 4):
                 parameter.normal_(0, parameter[0].numel() ** -0.5, generator=generator)
             else:
-                parameter.add_(torch.empty_like(parameter).normal_(0, 0.3, generator=generator))
+                factor = name.endswith(("weight", "gamma", "lambda1"))
+                parameter.normal_(float(factor), 0.3, generator=generator)
     return network.eval()
 
 
@@ -114,6 +116,19 @@ def test_transformers_network_computes_the_same() -> None:
         scores = torch.einsum("nqk,nqhw->nkhw", shares, masks)
         torch.testing.assert_close(network.framed(x).exp() - LEAST, scores, rtol=1e-9, atol=1e-9)
         assert torch.equal(network.framed(x).argmax(1), scores.argmax(1))
+
+
+def test_transformers_network_masks_the_same_in_training() -> None:
+    other = theirs().train()  # in float32: theirs hands masks of that to an attention in float64
+    net = small(registers=4)
+    net.load_state_dict(translated(other.state_dict()))
+    x = pictures(1, 512, 512)
+    with torch.no_grad():
+        expected = cast("Any", other)(net.normalise(x)).masks_queries_logits
+        found = net.forward_auxiliary(x)[QUERY_MASKS][:, -1]
+        plain = net.asked(net.normalise(x)).masks
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+    assert (plain - expected).abs().max() > 0.01
 
 
 @needs_timm

@@ -26,7 +26,7 @@ from pixelwise.training.shards import gathered, local, part_like, whole
 NETWORKS = (
     *("unet-xception", "mobilenet-segnet-f5", "segnet", "fcn-8s-mobilenet"),
     *("unet-valid", "unet-resnet", "deeplabv3plus-auxiliary", "fpn", "upernet"),
-    *("lraspp-small", "pidnet-s", "segformer-b2"),
+    *("lraspp-small", "pidnet-s", "segformer-b2", "eomt-s"),
 )
 
 

@@ -22,6 +22,7 @@ from pixelwise.losses.cross_entropy import CrossEntropy, cross_entropy
 from pixelwise.losses.edge import Edge, EdgeCrossEntropy
 from pixelwise.losses.focal import Focal
 from pixelwise.losses.lovasz import LovaszSoftmax
+from pixelwise.losses.mask_classification import MaskClassification
 from pixelwise.losses.ohem import OHEM
 from pixelwise.losses.overlap import Dice, Jaccard, Tversky
 from pixelwise.nn.arguments import complete
@@ -42,8 +43,8 @@ class ExtraTerm(Protocol):
 
     reads: ClassVar[tuple[str, ...]]
     """Names of the outputs."""
-    teaches: ClassVar[str]
-    """Name of the output that gets a gradient."""
+    teaches: ClassVar[tuple[str, ...]]
+    """Names of the outputs that get a gradient."""
 
     def __call__(self, outputs: Mapping[str, Tensor], target: Tensor, class_weights: Tensor | None) -> Tensor:
         """A float32 scalar; `class_weights` are `(K,)`, not negative."""
@@ -64,6 +65,7 @@ LOSSES: dict[str, Callable[..., Term]] = {
 EXTRA_LOSSES: dict[str, Callable[..., ExtraTerm]] = {
     "edge": Edge,
     "edge_ce": EdgeCrossEntropy,
+    "mask_classification": MaskClassification,
 }
 """Of outputs that a network has in training beside its logits."""
 
@@ -123,7 +125,7 @@ class ExtraLoss:
     @property
     def teaches(self) -> frozenset[str]:
         """Names of the outputs that get a gradient."""
-        return frozenset(term.teaches for _, _, term in self.terms)
+        return frozenset(name for _, _, term in self.terms for name in term.teaches)
 
     def __call__(self, outputs: Mapping[str, Tensor], target: Tensor) -> Tensor:
         """The sum, a float32 scalar; `outputs` as `nn.outputs` names them."""

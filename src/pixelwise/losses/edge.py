@@ -39,7 +39,7 @@ class Edge:
     width: int = 4
 
     reads: ClassVar[tuple[str, ...]] = (BOUNDARY,)
-    teaches: ClassVar[str] = BOUNDARY
+    teaches: ClassVar[tuple[str, ...]] = (BOUNDARY,)
 
     def __post_init__(self) -> None:
         if not (2 <= self.width <= 98 and self.width % 2 == 0):
@@ -73,7 +73,7 @@ class EdgeCrossEntropy:
     threshold: float = 0.8
 
     reads: ClassVar[tuple[str, ...]] = (LOGITS, BOUNDARY)
-    teaches: ClassVar[str] = LOGITS
+    teaches: ClassVar[tuple[str, ...]] = (LOGITS,)
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold < 1:

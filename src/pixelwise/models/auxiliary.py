@@ -2,9 +2,11 @@
 
 A network that has them is built with the argument `auxiliary`, keeps their parameters under the name
 `auxiliary`, and answers `forward_auxiliary(x)` with its own logits and theirs by name, all at the input's
-size. Model files are written without them. What is said of classes is called `auxiliary` and learns what the
-network's own logits learn (H. Zhao et al., "Pyramid Scene Parsing Network", CVPR 2017, section 4). For any
-other name, the network says in `extra_loss` which losses read it.
+size, or as `nn.outputs` says. Model files are written without them. What is said of classes is called
+`auxiliary` and learns what the network's own logits learn (H. Zhao et al., "Pyramid Scene Parsing Network",
+CVPR 2017, section 4). For any other name, the network says in `extra_loss` which losses read it. Heads
+without weights of their own say what they answer in `answers`, and those that change in the course of a
+training are told how far it has come.
 
 Knows no network in particular and no loss.
 """
@@ -39,7 +41,18 @@ def output_names(network: nn.Module) -> frozenset[str]:
     if not has_auxiliary(network):
         return frozenset({LOGITS})
     heads = getattr(network, ARGUMENT)
-    return frozenset({LOGITS, *(heads if isinstance(heads, nn.ModuleDict) else (AUXILIARY,))})
+    named = heads if isinstance(heads, nn.ModuleDict) else getattr(heads, "answers", (AUXILIARY,))
+    return frozenset({LOGITS, *named})
+
+
+def note_progress(network: nn.Module, share: float) -> None:
+    """Tells heads that anneal how much of the training is done, 0..1; the others hear nothing.
+
+    A function of the step alone, so that a resumed run anneals as the undisturbed one.
+    """
+    note = getattr(getattr(network, ARGUMENT, None), "note_progress", None)
+    if note is not None:
+        note(share)
 
 
 def extra_loss(network: nn.Module) -> str:

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from pixelwise.encoders.vit import PATCH, VisionTransformer
 from pixelwise.errors import ConfigError
+from pixelwise.models.query_teaching import MaskedQueries
 from pixelwise.nn.channel_norm import ChannelNorm
 from pixelwise.nn.frame import RepeatedBorder, crop, enlarge
 from pixelwise.nn.normalise import Convention, Normalise
+from pixelwise.nn.outputs import LOGITS, QUERY_CLASSES, QUERY_MASKS, QUERY_STRIDE
 from pixelwise.nn.pointwise import Pointwise
 from pixelwise.nn.queries import query_masks, query_votes
 from pixelwise.nn.tokens import as_map, join, leading
@@ -52,6 +54,8 @@ class EoMT(nn.Module):
         registers: Of the encoder: 0, or 4 for DINOv2's weights with registers.
         queries: How many there are.
         query_blocks: The last blocks, which read the queries: 3 for the small and base encoders.
+        auxiliary: Masked attention in training, and what every block's queries answer there
+            (`models/query_teaching.py`); it has no weights.
         normalisation: What happens to raw RGB first.
 
     Raises:
@@ -60,6 +64,8 @@ class EoMT(nn.Module):
 
     native_stride = PATCH >> UPSCALINGS
     frame = RepeatedBorder(PATCH)
+    extra_loss = "mask_classification"
+    """What the queries are taught with, as published."""
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class EoMT(nn.Module):
         registers: int = 0,
         queries: int = 100,
         query_blocks: int = 3,
+        auxiliary: bool = True,
         normalisation: Convention = "imagenet",
     ) -> None:
         super().__init__()
@@ -85,6 +92,7 @@ class EoMT(nn.Module):
         self.queries = nn.Parameter(torch.randn(queries, channels))
         self.class_head = Pointwise(channels, num_classes + 1)
         self.mask_head = nn.ModuleList(Pointwise(channels, channels) for _ in range(3))
+        self.auxiliary = MaskedQueries(query_blocks) if auxiliary else None
         self.upscale = nn.Sequential(*(Upscaling(channels) for _ in range(UPSCALINGS)))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,6 +102,29 @@ class EoMT(nn.Module):
     def framed(self, x: Tensor) -> Tensor:
         """Normalised input with its frame to logits that have the picture's in their upper left."""
         return self._voted(self.asked(x))
+
+    def forward_auxiliary(self, x: Tensor) -> dict[str, Tensor]:
+        """Logits, and what queries answer before each block that reads them and after the last.
+
+        Most queries look at the patches of their masks alone at first, and none does at the end.
+        """
+        patches = self.encoder.patches(self.frame(self.normalise(x)))
+        tokens, answers = self._encoded(patches), list[Asked]()
+        for number, block in enumerate(self.encoder.layers()[-self.query_blocks :]):
+            answers.append(self._ask(tokens, patches))
+            seen = None
+            if self.auxiliary is not None:
+                seen = self.auxiliary.seen(
+                    answers[-1].masks, patches, block=number, before=self.encoder.before
+                )
+            tokens = block(tokens, seen)
+        answers.append(self._ask(tokens, patches))
+        rows, columns = (-(-side // QUERY_STRIDE) for side in x.shape[2:])
+        return {
+            LOGITS: crop(self._voted(answers[-1]), *x.shape[2:]),
+            QUERY_CLASSES: torch.stack([asked.classes[:, :, 0] for asked in answers], dim=1),
+            QUERY_MASKS: torch.stack([crop(asked.masks, rows, columns) for asked in answers], dim=1),
+        }
 
     def forward_native(self, x: Tensor) -> Tensor:
         """Normalised input, its sides multiples of 16, to logits at a quarter of its size."""

@@ -13,3 +13,11 @@ AUXILIARY = "auxiliary"
 
 BOUNDARY = "boundary"
 """`(N, 1, H, W)`: logits of whether a class ends near the pixel."""
+
+QUERY_CLASSES = "query_classes"
+"""`(N, L, K + 1, Q)`: logits of each query's class, the last one "no object", after each of L blocks."""
+
+QUERY_MASKS = "query_masks"
+"""`(N, L, Q, ceil(H / 4), ceil(W / 4))`: logits of each query's mask, in cells of `QUERY_STRIDE` pixels."""
+
+QUERY_STRIDE = 4

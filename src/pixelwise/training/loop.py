@@ -19,6 +19,7 @@ from pixelwise.config import TrainConfig
 from pixelwise.data.loader import Batch, BatchLoader, epoch_order
 from pixelwise.errors import PixelwiseError
 from pixelwise.interrupt import StopRequest
+from pixelwise.models.auxiliary import note_progress
 from pixelwise.training import guard
 from pixelwise.training.checkpoint import Progress
 from pixelwise.training.encoder_layers import to_training_mode
@@ -109,6 +110,7 @@ def _step(job: Job, batch: Batch, total_steps: int, *, largest: int) -> Update:
     device, config, progress = job.device, job.config, job.progress
     lr = learning_rate(progress.updates, total_steps, config)
     set_learning_rate(job.stepper.optimizer, lr)
+    note_progress(job.network, progress.updates / total_steps)
     if len(batch):
         images, masks = augment(
             torch.from_numpy(batch.images).to(device, non_blocking=True),
