@@ -75,6 +75,21 @@ SEGFORMER = Drawing(
     ((2, 4), (1, 4), (0, 4)),
     "linear, enlarged, concatenated",
 )
+EOMT = Branches(
+    (
+        ("encoder.patch_embed.proj", "patches", 0, 0),
+        ("encoder.blocks.0", "tokens: block 1", 1.2, 0),
+        ("encoder.blocks.8", "block 9", 2.4, 0),
+        ("encoder.blocks.9", "block 10, with queries", 3.8, 0),
+        ("encoder.blocks.11", "block 12", 5.2, 0),
+        ("upscale.0", "patches x2", 6.4, 1),
+        ("upscale.1", "patches x4", 7.6, 1),
+        ("mask_head.2", "masks of queries", 6.8, 0),
+        ("class_head", "classes of queries", 6.4, -1),
+    ),
+    ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (4, 7), (4, 8)),
+    (),
+)
 RESNET = (("encoder.stem", "stem"), *blocks("encoder.layers", (0, 1, 2, 3), "ResNet-18"))
 STAGES: dict[str, Drawing | Branches] = {
     "unet-xception": Drawing(
@@ -181,6 +196,8 @@ STAGES: dict[str, Drawing | Branches] = {
         ),
         ((3, 1, "P: details (Pag)"), (3, -1, "D: boundaries")),
     ),
+    "eomt-s": EOMT,
+    "eomt-b": EOMT,
     "segformer-b0": SEGFORMER,
     "segformer-b1": SEGFORMER,
     "segformer-b2": SEGFORMER,
@@ -195,16 +212,18 @@ COLOURS = {
 DECODER = "#a1d99b"
 
 
-def shapes(name: str, modules: list[str]) -> list[tuple[int, int]]:
-    """(channels, side) of each module's output."""
+def shapes(name: str, modules: list[str]) -> list[tuple[int, float, str]]:
+    """Each module's output: channels, side and how that is written; a list of tokens is a square of them."""
     with torch.device("meta"):
         network = build_model(name, num_classes=CLASSES).eval()
         picture = torch.empty(1, 3, SIZE, SIZE)
-    found: dict[str, tuple[int, int]] = {}
+    found: dict[str, tuple[int, float, str]] = {}
 
     def watch(path: str) -> None:
         def keep(_module: nn.Module, _given: object, output: Tensor) -> None:
-            found[path] = (output.shape[1], output.shape[2])
+            channels, rows, columns = output.shape[1:]
+            side = rows if rows == columns else math.sqrt(columns)
+            found[path] = (channels, side, f"{rows}²" if rows == columns else str(columns))
 
         network.get_submodule(path).register_forward_hook(keep)
 
@@ -220,7 +239,7 @@ def draw(name: str, drawing: Drawing, axis: Axes) -> None:
     """One network on an axis of its own."""
     at: list[tuple[float, float, float, float]] = []  # left, bottom, width, height
     x = 0.0
-    for (path, label), (channels, side) in zip(
+    for (path, label), (channels, side, text) in zip(
         drawing.boxes, shapes(name, [path for path, _ in drawing.boxes]), strict=True
     ):
         width, height = 0.16 * math.log2(channels + 1), 0.42 * math.log2(side)
@@ -234,7 +253,7 @@ def draw(name: str, drawing: Drawing, axis: Axes) -> None:
             )
         )
         axis.text(x + width / 2, height / 2 + 0.1, f"{channels}", ha="center", va="bottom", fontsize=9)
-        axis.text(x + width / 2, 0, f"{side}²", ha="center", va="center", fontsize=7.5, rotation=90)
+        axis.text(x + width / 2, 0, text, ha="center", va="center", fontsize=7.5, rotation=90)
         axis.text(
             x + width / 2,
             -2.05,
@@ -275,13 +294,13 @@ def draw_branches(name: str, drawing: Branches, axis: Axes) -> None:
     """One network of several paths on an axis of its own."""
     at: list[tuple[float, float, float, float]] = []  # left, middle, width, height
     found = shapes(name, [path for path, *_ in drawing.boxes])
-    for (path, label, column, row), (channels, side) in zip(drawing.boxes, found, strict=True):
+    for (path, label, column, row), (channels, side, text) in zip(drawing.boxes, found, strict=True):
         width, height = 0.1 * math.log2(channels + 1), 0.2 * math.log2(side)
         x, y = 1.55 * column, 2.2 * row
         colour = COLOURS.get(path.split(".")[0], DECODER)
         axis.add_patch(Rectangle((x, y - height / 2), width, height, facecolor=colour, edgecolor="#555555"))
         axis.text(x + width / 2, y + height / 2 + 0.06, f"{channels}", ha="center", va="bottom", fontsize=9)
-        axis.text(x + width / 2, y, f"{side}²", ha="center", va="center", fontsize=7.5, rotation=90)
+        axis.text(x + width / 2, y, text, ha="center", va="center", fontsize=7.5, rotation=90)
         axis.text(x + width / 2, y - height / 2 - 0.08, label, ha="center", va="top", fontsize=7)
         at.append((x, y, width, height))
     for start, end in drawing.arrows:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from torch import nn
 
 from drawn_networks import build, pictures
 from pixelwise.export.quantise import quantised_onnx
@@ -16,6 +16,17 @@ from pixelwise.graph.ops import AddPlaces, AsMap, Join, QueryMasks, QueryVotes, 
 from pixelwise.header import Form
 
 SIZE = (61, 83)
+LIMITS = {"half": (5e-4, 0.01), "int8": (1e-2, 0.12)}
+"""Mean of what a probability is off, and share of the pixels that change."""
+
+
+def sure() -> nn.Module:
+    """A network whose queries have sharp masks and are sure of their classes."""
+    network = build("eomt-s")
+    with torch.no_grad():
+        network.class_head.weight.mul_(20)  # pyright: ignore[reportAttributeAccessIssue]
+        network.mask_head[2].weight.mul_(20)  # pyright: ignore[reportIndexIssue]
+    return network
 
 
 def test_captured_as_few_operations() -> None:
@@ -29,7 +40,7 @@ def test_captured_as_few_operations() -> None:
 
 @pytest.mark.parametrize("precision", ["half", "int8"])
 def test_in_fewer_bits(precision: str) -> None:
-    network = build("eomt-s")
+    network = sure()
     batch = pictures(2, *SIZE)
     images = batch.byte().permute(0, 2, 3, 1).contiguous().numpy()
     graph = simplify(capture(network))
@@ -44,6 +55,9 @@ def test_in_fewer_bits(precision: str) -> None:
         assert any(set(node.input) & whole for node in nodes if node.op_type == "Conv")
     found = onnxruntime.InferenceSession(content).run(None, {"images": images})[0]
     with torch.no_grad():
-        expected = network(batch).softmax(1).numpy()
-    shares = np.exp(found) / np.exp(found).sum(1, keepdims=True)
-    assert np.abs(shares - expected).max() <= (2e-3 if precision == "half" else 5e-2)
+        expected = network(batch).softmax(1)
+    assert expected.amax((0, 2, 3)).max() - expected.amin((0, 2, 3)).min() > 0.5
+    shares = torch.as_tensor(found).softmax(1)
+    off, changed = LIMITS[precision]
+    assert (shares - expected).abs().mean() <= off
+    assert (shares.argmax(1) != expected.argmax(1)).float().mean() <= changed

@@ -93,7 +93,7 @@ class EoMT(nn.Module):
         self.class_head = Pointwise(channels, num_classes + 1)
         self.mask_head = nn.ModuleList(Pointwise(channels, channels) for _ in range(3))
         self.auxiliary = MaskedQueries(query_blocks) if auxiliary else None
-        self.upscale = nn.Sequential(*(Upscaling(channels) for _ in range(UPSCALINGS)))
+        self.upscale = nn.ModuleList(Upscaling(channels) for _ in range(UPSCALINGS))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, 3, H, W)` raw RGB to `(N, K, H, W) float32` logits."""
@@ -151,7 +151,9 @@ class EoMT(nn.Module):
         tokens = self.encoder.norm(tokens)
         count = len(self.queries)
         queries = leading(tokens, count)
-        fine = self.upscale(as_map(tokens, patches, count + self.encoder.before))
+        fine = as_map(tokens, patches, count + self.encoder.before)
+        for layer in self.upscale:
+            fine = layer(fine)
         asking = queries
         for number, layer in enumerate(self.mask_head):
             asking = layer(F.gelu(asking) if number else asking)

@@ -28,7 +28,9 @@ its price, whatever its size."""
 MOST = 8_000_000
 """Blocks with more parameters than this are gathered in parts, since what is gathered takes room."""
 
-_ANSWER_VIEWS = "Heads|Stage|Block|EfficientAttention|MixFFN|Pointwise|ChannelNorm"
+_ANSWER_VIEWS = (
+    "Heads|Stage|Block|EfficientAttention|MixFFN|SelfAttention|MLP|Upscaling|Pointwise|ChannelNorm"
+)
 """Layers of ours that answer with a view of what they computed."""
 
 _PROBE = (32, 32)
