@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from drawn_networks import build, pictures
+from pixelwise.backends.openvino import core
 from pixelwise.export.quantise import quantised_onnx
 from pixelwise.graph import capture, simplify
 from pixelwise.graph.onnx import to_onnx
@@ -50,6 +51,9 @@ def test_in_fewer_bits(precision: str) -> None:
         content = quantised_onnx(to_onnx(graph).SerializeToString(), list(images), keep=())
         nodes = onnx.load_from_string(content).graph.node
         whole = {node.output[0] for node in nodes if node.op_type == "DequantizeLinear"}
+        # OpenVINO has no fixed shape for tokens in whole numbers where a resize is inside.
+        inside = to_onnx(graph, Form(resize=(64, 96))).SerializeToString()
+        core().compile_model(core().read_model(quantised_onnx(inside, list(images), keep=())), "CPU")
         float_only = ("MatMul", "Softmax", "LayerNormalization", "Erf", "Log", "Sigmoid")
         assert not any(set(node.input) & whole for node in nodes if node.op_type in float_only)
         assert any(set(node.input) & whole for node in nodes if node.op_type == "Conv")

@@ -28,7 +28,8 @@ def _add_places(writer: OnnxWriter, node: Node, op: ops.AddPlaces) -> None:
         places = writer.add("Cast", [places], to=onnx.TensorProto.FLOAT)
     across = writer.add("Transpose", [columns], perm=[1, 0])
     fitted = _exact(writer, "MatMul", _exact(writer, "MatMul", rows, places), across)
-    writer.add("Add", [x, writer.add("Cast", [fitted], to=writer.real_type)], node.output)
+    placed = _exact(writer, "Add", x, writer.add("Cast", [fitted], to=writer.real_type))
+    writer.add("Identity", [placed], node.output)
 
 
 def _cubic(writer: OnnxWriter, new: str, old: int) -> str:
@@ -67,7 +68,8 @@ def _join(writer: OnnxWriter, node: Node, op: ops.Join) -> None:
     pictures = writer.add("Slice", [writer.add("Shape", [x]), writer.number([0]), writer.number([1])])
     wanted = writer.add("Concat", [pictures, writer.number([channels, 1, count])], axis=0)
     listed = _exact(writer, "Reshape", x, writer.number([0, channels, 1, -1]))
-    writer.add("Concat", [writer.add("Expand", [tokens, wanted]), listed], node.output, axis=3)
+    joined = _exact(writer, "Concat", writer.add("Expand", [tokens, wanted]), listed, axis=3)
+    writer.add("Identity", [joined], node.output)
 
 
 def _as_map(writer: OnnxWriter, node: Node, op: ops.AsMap) -> None:
@@ -104,9 +106,9 @@ def _planes(writer: OnnxWriter, channels: int, like: str) -> str:
     return writer.add("Concat", [writer.number([-1, channels]), writer.sides(like)], axis=0)
 
 
-def _exact(writer: OnnxWriter, kind: str, *inputs: str) -> str:
+def _exact(writer: OnnxWriter, kind: str, *inputs: str, **attributes: int) -> str:
     """A node that is never quantised."""
-    return writer.add(kind, list(inputs), f"{EXACT}{kind.lower()}.{len(writer.nodes)}")
+    return writer.add(kind, list(inputs), f"{EXACT}{kind.lower()}.{len(writer.nodes)}", **attributes)
 
 
 QUERY_WRITERS: dict[type, Callable[[OnnxWriter, Node, Any], None]] = {
