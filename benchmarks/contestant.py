@@ -1,7 +1,7 @@
 """A contestant of a benchmark: a process that measures when it is told to, so that several can take turns.
 
-It prints a line of facts as JSON when it is ready, and one more for each line that it reads. Other lines of its
-output are passed over. Knows nothing of what is measured.
+It prints a line of facts as JSON when it is ready, and one more for each line that it reads. Other lines of
+its output are passed over. Knows nothing of what is measured.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import Any
 from machine import ROOT
 
 
-class EndedEarly(SystemExit):  # noqa: N818 - no error but the end of the run, unless somebody goes on without
-    """A contestant's process ended before it answered. The text has its code and its last words."""
+class EndedEarly(SystemExit):
+    """A contestant's process ended before it answered; its code and its last words.
+
+    The end of the run, unless somebody goes on without it.
+    """
 
 
 class Contestant:

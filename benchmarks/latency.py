@@ -37,9 +37,9 @@ TURN, MOST = 1.0, 20
 
 # Written before the measurement.
 EXPECTED = (
-    "OpenVINO in float32 takes two thirds of torch's time, less for networks of many small layers. 8-bit numbers "
-    "halve that where layers are fat (segnet, fcn, unet) and gain little where they are depthwise, or where the "
-    "processor has no instructions for them. Least time: lraspp, then pidnet-s and segformer-b0."
+    "OpenVINO in float32 takes two thirds of torch's time, less for networks of many small layers. 8-bit "
+    "numbers halve that where layers are fat (segnet, fcn, unet) and gain little where they are depthwise, "
+    "or where the processor has no instructions for them. Least time: lraspp, then pidnet-s and segformer-b0."
 )
 
 

@@ -2,17 +2,17 @@
 
 For every network of `pixelwise models`, and some over encoders that people pick (`models_cases.py`):
 parameters, multiply-adds, pictures a second in training and prediction at a common size, peak memory of the
-process, and the share of the measured convolution peak. With `--peers-python` the same of the nearest networks
-of segmentation_models.pytorch and torchvision, set up alike (`models_contestants.py`). Each network has a
-process of its own. A network and its peers take turns, and the peak is measured in every round.
+process, and the share of the measured convolution peak. With `--peers-python` the same of the nearest
+networks of segmentation_models.pytorch and torchvision, set up alike (`models_contestants.py`). Each network
+has a process of its own. A network and its peers take turns, and the peak is measured in every round.
 
     python benchmarks/models.py --peers-python PYTHON      # 12 to 15 minutes on two cores
     python benchmarks/models.py --only "unet,unet on resnet18" --out FILE
     python benchmarks/models.py --quick                    # does the script work? Small pictures, no JSON
 
-A turn is filled by time and has one step at least, so a slow network is measured by fewer steps. One that fails
-is told, has a row that says so, and makes the exit code 1. Writes `benchmarks/results/models-DATE.json`, or
-`--out`, and prints the table that `benchmarks/README.md` shows.
+A turn is filled by time and has one step at least, so a slow network is measured by fewer steps. One that
+fails is told, has a row that says so, and makes the exit code 1. Writes
+`benchmarks/results/models-DATE.json`, or `--out`, and prints the table that `benchmarks/README.md` shows.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ from models_cases import Case, all_cases, chosen
 from network import CLASSES
 
 HERE = Path(__file__).resolve().parent
-TURN = {"predict": 1.0, "train": 2.0}
+TURN = {"predict": 0.5, "train": 1.5}
 """Seconds, at least."""
 
 # Written before the measurement.
 EXPECTED = (
-    "Networks of 3x3 convolutions on many channels (segnet, fcn, unet, upernet) come near the convolution peak; "
-    "those of depthwise convolutions (deeplabv3plus, unet-xception, lraspp) stay far below it, being bound by "
-    "memory, and so does attention (segformer). Training costs four to six predictions. Beside "
-    "segmentation_models.pytorch the same network over the same encoder trains as fast within 20%, and predicts "
-    "faster where ours computes less than it publishes (segformer); lraspp is torchvision's own, and as fast."
+    "Networks of 3x3 convolutions on many channels (segnet, fcn, unet, upernet) come near the convolution "
+    "peak; those of depthwise convolutions (deeplabv3plus, unet-xception, lraspp) stay far below it, being "
+    "bound by memory, and so does attention (segformer). Training costs four to six predictions. Beside "
+    "segmentation_models.pytorch the same network over the same encoder trains as fast within 20%, and "
+    "predicts faster where ours computes less than it publishes (segformer); lraspp is torchvision's own, "
+    "and as fast."
 )
 
 WHAT = (
     "multiply-adds a second / those of the fastest of a few fat 3x3 convolutions, forward only, in the same "
-    "numbers and round; a training step counts as three predictions; by what is computed, which may be less than "
-    "the published graph"
+    "numbers and round; a training step counts as three predictions; by what is computed, which may be less "
+    "than the published graph"
 )
 
 COLUMNS = (
@@ -63,7 +64,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name, case in cases.items():
         group = Group(name, case, options)
-        rows += group.measure(rounds, peak, TURN if not options.quick else dict.fromkeys(TURN, 0.0))
+        rows += group.measure(rounds, peak, dict.fromkeys(TURN, 0.0) if options.quick else TURN)
     peak.close()
     failed = [row for row in rows if "failed" in row]
     if not options.quick:

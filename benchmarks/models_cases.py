@@ -1,7 +1,7 @@
 """The networks that `models.py` and `latency.py` measure, and whose they are measured beside.
 
-Knows nothing of how they are measured. The nearest networks of segmentation_models.pytorch and torchvision are
-those of the same architecture over the same encoder, or over the one that the library has for it.
+Knows nothing of how they are measured. The nearest networks of segmentation_models.pytorch and torchvision
+are those of the same architecture over the same encoder, or over the one that the library has for it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The contestants of models.py: each a process with one network that predicts or trains when it is told to.
 
-    python models_contestants.py NETWORK SIZE BATCH [NAME=VALUE ...]      # ours, or one of peer_networks.PEERS
-    python models_contestants.py peak                                     # fat convolutions
+    python models_contestants.py NETWORK SIZE BATCH [NAME=VALUE ...]   # ours, or one of peer_networks.PEERS
+    python models_contestants.py peak                                  # fat convolutions
 
 Prints a line of facts when it is ready: it has predicted twice and trained once by then, to warm up and to
 see what memory that takes. Then for each line `predict SECONDS` or `train SECONDS` the seconds of as many

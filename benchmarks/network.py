@@ -1,7 +1,7 @@
 """One network as `pixelwise train` and `pixelwise predict` set it up, a step at a time; for whole processes.
 
-Used by `models_contestants.py` and `train_speed_networks.py`. Pictures and masks are drawn once: knows no data, no
-augmentation and no validation.
+Used by `models_contestants.py` and `train_speed_networks.py`. Pictures and masks are drawn once: knows no
+data, no augmentation and no validation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Networks of other libraries, by name, with drawn weights: what our own are measured beside.
 
-Imported under the peers' interpreter, which has segmentation_models.pytorch and torchvision; both are imported
-when one of theirs is built, and torchvision works beside a processor-only torch. All answer raw logits at the
-input's size; what their users do to pictures before is left out, in their favour. Knows nothing of measuring.
+Imported under the peers' interpreter, which has segmentation_models.pytorch and torchvision; both are
+imported when one of theirs is built, and torchvision works beside a processor-only torch. All answer raw
+logits at the input's size; what their users do to pictures before is left out, in their favour. Knows nothing
+of measuring.
 """
 
 from __future__ import annotations
