@@ -4,7 +4,7 @@ One picture of 360x480, as CamVid's are mostly trained and measured, 11 classes,
 networks are those of `models_cases.py`; with `--accuracy` also those of a result of `accuracy.py`, whose plot
 needs them (`docs/guide/draw_choose.py`).
 
-    python benchmarks/latency.py --accuracy benchmarks/results/accuracy-camvid-DATE.json    # 15 minutes
+    python benchmarks/latency.py --accuracy benchmarks/results/accuracy-camvid-DATE.json    # 15 to 20 minutes
     python benchmarks/latency.py --only lraspp,pidnet-s --out FILE
     python benchmarks/latency.py --quick                                     # does the script work? No JSON
 
@@ -26,7 +26,7 @@ from typing import Any
 
 from contestant import Contestant, EndedEarly
 from machine import command, spread, write_result
-from models_cases import Case, all_cases, chosen
+from models_cases import Case, all_cases, chosen, result_name
 
 SIZE, CLASSES = (360, 480), 11
 WAYS = ("torch", "openvino", "openvino-int8")
@@ -53,7 +53,7 @@ def main() -> None:
     rows = [measure(name, case, 1 if options.quick else options.rounds) for name, case in cases.items()]
     if not options.quick:
         write_result(
-            "latency" if not options.only else "latency-" + options.only.replace(" ", "-"),
+            result_name("latency", options.only),
             out=options.out,
             question=(__doc__ or "").partition("\n")[0],
             command=command(),

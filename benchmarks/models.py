@@ -25,7 +25,7 @@ from typing import Any
 
 from contestant import Contestant, EndedEarly
 from machine import command, spread, write_result
-from models_cases import Case, all_cases, chosen
+from models_cases import Case, all_cases, chosen, result_name
 from network import CLASSES
 
 HERE = Path(__file__).resolve().parent
@@ -69,7 +69,7 @@ def main() -> None:
     failed = [row for row in rows if "failed" in row]
     if not options.quick:
         write_result(
-            "models" if not options.only else "models-" + options.only.replace(" ", "-"),
+            result_name("models", options.only),
             out=options.out,
             question=(__doc__ or "").partition("\n")[0],
             command=command(),

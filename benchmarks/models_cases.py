@@ -6,6 +6,7 @@ are those of the same architecture over the same encoder, or over the one that t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -56,6 +57,11 @@ def all_cases() -> dict[str, Case]:
     from pixelwise.models import MODELS
 
     return {name: Case(name, peers=NEAREST.get(name, ())) for name in MODELS} | PAIRS
+
+
+def result_name(question: str, only: str) -> str:
+    """The name of a result's file without its date; one of some networks alone bears theirs."""
+    return question + ("-" + re.sub(r"[^\w.,]+", "-", only) if only else "")
 
 
 def chosen(text: str, cases: dict[str, Case]) -> dict[str, Case]:
