@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that wants a GPU, in one command: the tests marked gpu, what prediction and training cost, the recipes
-# with three seeds.
+# with three seeds, and how accurate each network gets on CamVid.
 #
 #   benchmarks/gpu.sh DATA [OUT]
 #
@@ -52,7 +52,10 @@ part portrait "$python" recipes/portrait.py "$data/people" --out "$out/portrait"
 # shellcheck disable=SC2086
 part camvid "$python" recipes/camvid.py "$data/camvid" --out "$out/camvid" --seeds 3 $weights
 part camvid-scratch "$python" recipes/camvid_scratch.py "$data/camvid" --out "$out/camvid-scratch" --seeds 3
-mkdir -p "$out/recipes" && cp recipes/results/*.json "$out/recipes/" 2>/dev/null
+part camvid-realtime "$python" recipes/camvid_realtime.py "$data/camvid" --out "$out/camvid-realtime" --seeds 3
+# shellcheck disable=SC2086
+part accuracy "$python" benchmarks/accuracy.py "$data/camvid" --out "$out/accuracy" --epochs 120 --device cuda $weights
+mkdir -p "$out/recipes" && cp recipes/results/*.json benchmarks/results/accuracy-camvid-*.json "$out/recipes/" 2>/dev/null
 if ((${#failed[@]})); then
     echo "failed: ${failed[*]}; their logs are in $out"
     exit 1

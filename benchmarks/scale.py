@@ -4,7 +4,7 @@
 
 Every way has the machine's two cores, computes with torch and writes masks and overlays:
 
-- `plain`: one process as anybody runs it; its network takes both cores, its threads read and write beside it.
+- `plain`: one process as anybody runs it: a batch on each core, and threads that read and write beside.
 - `ray, 1 worker`: one worker of two cores. `ray, 2 workers`: two workers of one core each.
 - `plain, twice`: two processes with half of the pictures and a one-core network each, which leave no core
   idle. That is more than the plain run gets out of two cores, and what the two workers cost is told beside
@@ -14,9 +14,7 @@ A job of millions takes hours, so the rate is that between a tenth and nine tent
 each worker has its model, and none lacks work yet. The time to the first result and the whole time are told
 beside it. Rounds take the ways in turn, each round from another one on.
 
-The results are compared byte for byte with those of the plain way whose network has as many threads: sums in
-another order differ in their last bits, which may turn a pixel that stands between two classes. How many
-files differ between one thread and two is told.
+All results are compared byte for byte.
 """
 
 from __future__ import annotations
@@ -39,8 +37,6 @@ from pixelwise.data.io import PICTURE_ENDINGS
 
 ONE_CORE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 CORES = 2
-THREADS = {"plain": CORES, "ray, 1 worker": CORES, "ray, 2 workers": 1, "plain, twice": 1}
-"""Of the network, in each way."""
 
 
 def main() -> None:
@@ -67,8 +63,7 @@ def main() -> None:
             "plain, twice": lambda out: _plain(options, halves, out),
         }
         measured, results = _rounds(options.rounds, ways, place / "out")
-        one, two = results[1], results[CORES]
-        bytes_of = {"photo": _mean_size(photos), **_sizes(two, options.count)}
+        bytes_of = {"photo": _mean_size(photos), **_sizes(results, options.count)}
 
     write_result(
         "scale",
@@ -89,9 +84,8 @@ def main() -> None:
             )
         },
         mean_bytes_a_picture=bytes_of,
-        results="byte for byte those of the plain way with as many threads",
-        files=len(two),
-        files_that_differ_between_one_thread_and_two=sum(two[name] != one[name] for name in two),
+        results="byte for byte the same in every way and round",
+        files=len(results),
     )
 
 
@@ -100,19 +94,19 @@ Measured = dict[str, list[dict[str, float]]]
 
 def _rounds(
     rounds: int, ways: dict[str, Callable[[Path], dict[str, float]]], out: Path
-) -> tuple[Measured, dict[int, dict[str, bytes]]]:
-    """What was measured of each way, and the results by the network's threads."""
+) -> tuple[Measured, dict[str, bytes]]:
+    """What was measured of each way, and the results, by their files' names."""
     measured: Measured = {name: [] for name in ways}
-    results: dict[int, dict[str, bytes]] = {}
+    results: dict[str, bytes] = {}
     names = list(ways)
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
             measured[name].append(ways[name](out))
             now = _contents(out)
-            before = results.setdefault(THREADS[name], now)
-            if now != before:
-                differing = sum(now.get(file) != content for file, content in before.items())
-                sys.exit(f"{name}: {differing} of {len(before)} files differ from another way's")
+            results = results or now
+            if now != results:
+                differing = sum(now.get(file) != content for file, content in results.items())
+                sys.exit(f"{name}: {differing} of {len(results)} files differ from another way's")
             shutil.rmtree(out)
             told = ", ".join(f"{key} {value:.2f}" for key, value in measured[name][-1].items())
             print(f"round {number + 1}, {name}: {told}", flush=True)

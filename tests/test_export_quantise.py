@@ -24,7 +24,7 @@ from pixelwise.graph.onnx import to_onnx
 from pixelwise.graph.ops import Conv
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-CASES = ("unet-xception", "deeplabv3plus", "mobilenet-segnet", "pidnet-s")
+CASES = ("unet-xception", "deeplabv3plus", "mobilenet-segnet", "pidnet-s", "fpn", "upernet")
 IMAGES = list(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8))
 
 

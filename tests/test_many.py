@@ -37,7 +37,8 @@ def test_answers_from_many_threads(backend: Literal["torch", "onnxruntime", "ope
     generator = np.random.default_rng(0)
     # Two sizes, so that a request that served one picture serves another one next.
     batches = [generator.integers(0, 256, (1, 48 + 16 * (i % 2), 64, 3), np.uint8) for i in range(16)]
-    alone = [pw.load(MODEL, backend=backend).predictor.backend.logits(batch) for batch in batches]
+    usual = pw.load(MODEL, backend=backend).predictor.backend
+    alone = [usual.logits(batch) for batch in batches]
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(opened.logits, batches))
     for first, second in zip(alone, together, strict=True):

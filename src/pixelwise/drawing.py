@@ -6,6 +6,7 @@ Knows no network, no data set and no file name; a class is an id with a name and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +122,7 @@ def legend(entries: Sequence[tuple[str, Colour]], *, width: int, text_size: int 
 
     It is `width` pixels wide, or as wide as the longest entry where that needs more.
     """
-    font = ImageFont.load_default(text_size)
+    font = default_font(text_size)
     gap, row_height = text_size // 2, text_size + text_size // 2
     rows: list[list[tuple[int, str, Colour]]] = [[]]
     x = gap
@@ -143,6 +144,12 @@ def legend(entries: Sequence[tuple[str, Colour]], *, width: int, text_size: int 
                 (left + text_size + gap, top + text_size / 2), text, fill=(20, 20, 20), font=font, anchor="lm"
             )
     return strip
+
+
+@lru_cache(maxsize=8)
+def default_font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """Pillow's own, opened once: that takes longer than writing a legend."""
+    return ImageFont.load_default(size)
 
 
 def below(picture: Image.Image, strip: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from conftest import ORIENTATION
 from pixelwise.data.codec import UnreadableError
@@ -166,6 +166,42 @@ def test_orientation_is_honoured(save, orientation, ending):
     grey = save(f"m.{ending}", array[..., 0], orientation=orientation, **options)
     mask = read_mask_values(grey)
     assert mask.shape[:2] == upright.shape[:2]
+
+
+def _turned_behind_the_pixels(path: Path) -> None:
+    """Moves the EXIF data of a PNG from in front of its pixels to behind them."""
+    content, chunks, at = path.read_bytes(), [], 8
+    while at < len(content):
+        size = int.from_bytes(content[at : at + 4], "big") + 12
+        chunks.append(content[at : at + size])
+        at += size
+    (tag,) = (chunk for chunk in chunks if chunk[4:8] == b"eXIf")
+    others = [chunk for chunk in chunks if chunk is not tag]
+    path.write_bytes(content[:8] + b"".join([*others[:-1], tag, others[-1]]))
+
+
+def test_a_png_may_say_behind_its_pixels_how_it_is_turned(save):
+    path = save("a.png", np.zeros((8, 24, 3), np.uint8), orientation=6)
+    _turned_behind_the_pixels(path)
+    assert picture_size(path) == read_picture(path).shape[:2] == (24, 8)
+    assert read_header(path).orientation == 6
+
+
+def test_the_header_of_a_png_is_read_without_its_pixels(save, monkeypatch):
+    plain = save("plain.png", np.zeros((8, 24, 3), np.uint8))
+    turned = save("turned.png", np.zeros((8, 24, 3), np.uint8), orientation=6)
+    frames = [Image.new("RGB", (6, 4), (i, 0, 0)) for i in range(3)]
+    frames[0].save(plain.with_name("moves.png"), save_all=True, append_images=frames[1:])
+    assert picture_size(plain.with_name("moves.png")) == (4, 6)
+    cut = plain.with_name("cut.png")
+    cut.write_bytes(plain.read_bytes()[:-20])
+    assert picture_size(cut) == (8, 24)  # its pixels are for those to complain of who need them
+
+    def load(self: Image.Image) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
+    assert (picture_size(plain), picture_size(turned)) == ((8, 24), (24, 8))
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")

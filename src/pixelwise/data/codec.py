@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import Image, ImageFile, TiffImagePlugin
 
 from pixelwise.data.jpeg import Scaled, decode_jpeg, jpeg_size
 from pixelwise.data.mendable import SKIP_BROKEN, MendableError
+from pixelwise.data.orientation import SIDEWAYS, read_orientation
 from pixelwise.errors import DataError
 
 MAX_PIXELS = 1 << 28
@@ -42,13 +42,11 @@ for _module in (*_PLUGINS.values(), "MpoImagePlugin"):  # the JPEG plugin hands 
     with suppress(ImportError):  # an older Pillow lacks AVIF
         importlib.import_module(f"PIL.{_module}")
 
-_ORIENTATION = 0x0112
 _TIFF_SIZE = (256, 257)  # the tags ImageWidth and ImageLength
 _JPEG = b"\xff\xd8\xff"
 _LARGEST_JPEG = 1 << 30
 _METADATA = (b"Exif\0\0", b"http://ns.adobe.com/xap/")
 """Where neither stands in a JPEG, nothing says that it should be turned; asking Pillow takes longer."""
-SIDEWAYS = (5, 6, 7, 8)
 
 
 class UnreadableError(MendableError):
@@ -113,10 +111,10 @@ def read_header(path: Path, *, content: bytes | None = None) -> Header:
     with _file(path) if content is None else io.BytesIO(content) as stream:
         image = _identify(stream, path)
         width, height = _stored_size(image)
-        # To find a tag behind the pixels of a PNG, Pillow decodes them: not those of a bomb.
-        orientation = _orientation(image) if width * height <= MAX_PIXELS else 1
-        size = (width, height) if orientation in SIDEWAYS else (height, width)
-        return Header(size, orientation, image.format or "", image.mode)
+        # A tag behind the pixels of a PNG is found by decoding them: not those of a bomb.
+        turn = read_orientation(image, stream) if width * height <= MAX_PIXELS else 1
+        size = (width, height) if turn in SIDEWAYS else (height, width)
+        return Header(size, turn, image.format or "", image.mode)
 
 
 def read_palette(path: Path) -> list[tuple[int, int, int]]:
@@ -154,7 +152,7 @@ def decode(path: Path, *, max_pixels: int, content: bytes | None = None) -> Deco
                 f"({_reason(error)}); replace or remove it"
             ) from error
         # Asked after `load`: Pillow turns a TIFF upright while loading, and takes the tag away.
-        return Decoded(image, image.format or "", _orientation(image), shades)
+        return Decoded(image, image.format or "", read_orientation(image), shades)
 
 
 def decode_fast(
@@ -181,7 +179,7 @@ def decode_fast(
             return None
         if any(mark in data for mark in _METADATA):
             stream.seek(0)
-            orientation = _orientation(_identify(stream, path))
+            orientation = read_orientation(_identify(stream, path))
     _check_pixels(size[1], size[0], path, max_pixels)
     needed = at_least
     if at_least is not None and orientation in SIDEWAYS:
@@ -279,11 +277,3 @@ def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
         if isinstance(width, int) and isinstance(height, int):
             return width, height
     return image.size
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        value = int(image.getexif().get(_ORIENTATION, 1))
-    except (ValueError, TypeError, KeyError, OSError, SyntaxError, IndexError, OverflowError, struct.error):
-        return 1  # damaged metadata around whole pixels
-    return value if 1 <= value <= 8 else 1

@@ -17,7 +17,6 @@ from PIL import Image
 
 from pixelwise.data.codec import (
     MAX_PIXELS,
-    SIDEWAYS,
     Decoded,
     Header,
     UnreadableError,
@@ -26,6 +25,7 @@ from pixelwise.data.codec import (
     read_header,
     read_palette,
 )
+from pixelwise.data.orientation import SIDEWAYS
 from pixelwise.data.resize import resize_image, resize_picture
 from pixelwise.errors import DataError
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from pixelwise import drawing
 from pixelwise.types import IGNORE, Classes
@@ -49,7 +49,7 @@ def variants_sheet(rows: Sequence[Variants], classes: Classes, *, panel: int = 2
     strip = _legend(rows, classes, width)
     line = 2 * (_TEXT + _GAP) + cell_height
     page = Image.new("RGB", (max(width, strip.width), len(rows) * line + strip.height), (255, 255, 255))
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(_TEXT)
+    draw, font = ImageDraw.Draw(page), drawing.default_font(_TEXT)
     for number, row in enumerate(rows):
         top = number * line
         draw.text((_GAP, top + _GAP + _TEXT), row.name, fill=(20, 20, 20), font=font, anchor="ls")

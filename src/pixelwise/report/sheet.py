@@ -91,7 +91,7 @@ def errors_picture(
 
 def _headings(width: int, panel: int) -> Image.Image:
     part = Image.new("RGB", (width, 2 * _TEXT + _GAP), (255, 255, 255))
-    draw, font = ImageDraw.Draw(part), ImageFont.load_default(_TEXT)
+    draw, font = ImageDraw.Draw(part), drawing.default_font(_TEXT)
     for column, heading in enumerate(_HEADINGS):
         draw.text((_left(column, panel), part.height - 2), heading, fill=_QUIET, font=font, anchor="ls")
     return part
@@ -116,7 +116,7 @@ def _strip(row: SheetRow, classes: Classes, width: int, panel: int) -> Image.Ima
     part = Image.new("RGB", (width, caption + size[1] + _GAP), (255, 255, 255))
     for column, content in enumerate(panels):
         part.paste(content, (_left(column, panel), caption))
-    draw, font = ImageDraw.Draw(part), ImageFont.load_default(_TEXT)
+    draw, font = ImageDraw.Draw(part), drawing.default_font(_TEXT)
     figures = _figures(row)
     right = width - _GAP
     draw.text((right, caption // 2), figures, fill=_INK, font=font, anchor="rm")

@@ -7,6 +7,8 @@ starts them, was decided before.
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -22,11 +24,12 @@ from pixelwise.training.ended import Run
 from pixelwise.training.events import Listener
 from pixelwise.training.job import AVERAGE, WEIGHTS, Job
 from pixelwise.training.launch import Launch
+from pixelwise.training.lifeline import lifeline
 from pixelwise.training.log import Log, NoLog, RunLog
 from pixelwise.training.loop import run_epochs
 from pixelwise.training.order import Order
 from pixelwise.training.parts import Parts, ranks_facts
-from pixelwise.training.ranks import RankLostError, lost
+from pixelwise.training.ranks import RankLostError, Ranks, lost
 from pixelwise.training.run import (
     RunFolder,
     alone,
@@ -44,57 +47,97 @@ from pixelwise.training.step import Stepper
 from pixelwise.types import SizePolicy
 
 
-def carry_out(order: Order, listener: Listener, launch: Launch) -> Run:
-    """Trains as one of the ranks, or alone."""
+def _leave(error: RankLostError) -> None:
+    """Says why, and ends the process at once: its main thread waits for somebody who is gone."""
+    sys.stderr.write(f"pixelwise: {error}\n")
+    sys.stderr.flush()
+    os._exit(2)
+
+
+def carry_out(
+    order: Order, listener: Listener, launch: Launch, *, on_lost: Callable[[RankLostError], None] = _leave
+) -> Run:
+    """Trains as one of the ranks, or alone.
+
+    Args:
+        order: What is to be done.
+        listener: Hears of it.
+        launch: How this process was started.
+        on_lost: Called in another thread where a machine vanished and training waits for it; it should end
+            the process. What training itself notices is raised.
+    """
+    place = _Place(listener, launch, lambda reason: on_lost(_lost(order, launch, reason)))
     try:
-        return (_resume if order.resumed else _train)(order, listener, launch)
+        return (_resume if order.resumed else _train)(order, place)
     except Exception as error:
         reason = None if launch.ranks == 1 else lost(error)
         if reason is None:
             raise
-        raise RankLostError(
-            f"rank {launch.rank} lost the others ({reason}): one of them died or cannot be reached, so "
-            f"training ended; the last checkpoint is whole, go on with: pixelwise train --resume {order.out}"
-        ) from error
+        raise _lost(order, launch, reason) from error
 
 
-def _train(order: Order, listener: Listener, launch: Launch) -> Run:
+def _lost(order: Order, launch: Launch, reason: str) -> RankLostError:
+    return RankLostError(
+        f"rank {launch.rank} lost the others ({reason}): one of them died or cannot be reached, so "
+        f"training ended; the last checkpoint is whole, go on with: pixelwise train --resume {order.out}"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """This process among the ranks: who hears of it, how it was started, who hears that others vanished."""
+
+    listener: Listener
+    launch: Launch
+    on_lost: Callable[[str], None]
+
+    def alone(self, run: RunFolder) -> AbstractContextManager[None]:
+        """Only the first rank writes, so it is the one that keeps others away."""
+        return alone(run, self.listener.warning) if self.launch.rank == 0 else nullcontext()
+
+    def watched(self, ranks: Ranks) -> AbstractContextManager[None]:
+        """While it trains, other machines are watched; a process of this one cannot vanish unnoticed."""
+        if self.launch.nodes == 1:
+            return nullcontext()
+        address = os.environ["MASTER_ADDR"]
+        return lifeline(ranks, address, on_lost=self.on_lost, on_warning=self.listener.warning)
+
+
+def _train(order: Order, place: _Place) -> Run:
     config, data = order.config, order.data
-    parts = Parts.build(data, config, listener, launch=launch)
+    parts = Parts.build(data, config, place.listener, launch=place.launch)
     run, provenance = RunFolder(order.out), dict[str, Any]()
 
     def begin() -> None:
         create(order.out, data, config)
         provenance.update(write_provenance(run, parts.facts(data, config)))
 
-    with _alone(run, listener, launch):
+    with place.alone(run), place.watched(parts.ranks):
         parts.ranks.write(begin)
         return _run(run, parts, Progress(), provenance)
 
 
-def _resume(order: Order, listener: Listener, launch: Launch) -> Run:
-    with _alone(RunFolder(order.out), listener, launch):
-        return _go_on(order, listener, launch)
-
-
-def _alone(run: RunFolder, listener: Listener, launch: Launch) -> AbstractContextManager[None]:
-    """Only the first rank writes, so it is the one that keeps others away."""
-    return alone(run, listener.warning) if launch.rank == 0 else nullcontext()
-
-
-def _go_on(order: Order, listener: Listener, launch: Launch) -> Run:
+def _resume(order: Order, place: _Place) -> Run:
     """The rest of a run that nobody else works on."""
     run, config = RunFolder(order.out), order.config
-    architecture = recorded_architecture(run) if run.checkpoint.exists() else None
-    parts = Parts.build(order.data, config, listener, launch=launch, architecture=architecture)
-    ranks = parts.ranks
+    with place.alone(run):
+        architecture = recorded_architecture(run) if run.checkpoint.exists() else None
+        launch = place.launch
+        parts = Parts.build(order.data, config, place.listener, launch=launch, architecture=architecture)
+        with place.watched(parts.ranks):
+            return _go_on(order, launch, run, parts, known=architecture is not None)
+
+
+def _go_on(order: Order, launch: Launch, run: RunFolder, parts: Parts, *, known: bool) -> Run:
+    """From its checkpoint where there is one; `known` says that this had the network's architecture."""
+    config, ranks = order.config, parts.ranks
     if not ranks.tell(run.provenance.exists()):
         # Killed before the first step: there is nothing to continue from, so this is the beginning.
         provenance = dict[str, Any]()
         ranks.write(lambda: provenance.update(write_provenance(run, parts.facts(order.data, config))))
         return _run(run, parts, Progress(), provenance)
     provenance = check_same_data(run, parts.data_hash)
-    if architecture is None:
+    if not known:
         check_same_weights(provenance, parts.weights_sha256)
     progress = Progress()
     if run.checkpoint.exists():

@@ -75,8 +75,14 @@ def main() -> int:
     order = Order.from_json(json.loads(sys.stdin.readline()))
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     teller, launch = Teller(out), find_launch()
+
+    def vanished(error: RankLostError) -> None:
+        teller.tell("error", {"type": "RankLostError", "text": str(error)})
+        os._exit(2)
+
+    listener = teller if launch.rank == 0 else Silent()
     try:
-        done = carry_out(order, teller if launch.rank == 0 else Silent(), launch)
+        done = carry_out(order, listener, launch, on_lost=vanished)
     except PixelwiseError as error:
         kind = next((k.__name__ for k in type(error).__mro__ if k.__name__ in _KINDS), "PixelwiseError")
         teller.tell("error", {"type": kind, "text": str(error)})
