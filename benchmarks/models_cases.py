@@ -29,13 +29,12 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "deeplabv3plus": ("smp-deeplabv3plus", "torchvision-deeplabv3_mobilenet_v3_large"),
     "fcn-8s": ("torchvision-fcn_resnet50",),
     "fpn": ("smp-fpn-resnet18",),
-    "upernet": ("smp-upernet-resnet18",),
     "segformer-b0": ("smp-segformer-b0",),
     "segformer-b1": ("smp-segformer-b1",),
     "segformer-b2": ("smp-segformer-b2",),
     "lraspp": ("torchvision-lraspp_mobilenet_v3_large",),
 }
-"""Of networks as they are by default; neither library has the others."""
+"""Of networks as they are by default; neither library has the others, or not as wide."""
 
 PAIRS: dict[str, Case] = {
     "unet on mobilenet_v2": Case("unet", ("encoder=mobilenet_v2",), ("smp-unet-mobilenet_v2",)),
@@ -47,9 +46,10 @@ PAIRS: dict[str, Case] = {
         "deeplabv3plus", ("encoder=resnet18", "output_stride=32"), ("smp-deeplabv3plus-resnet18",)
     ),
     "fpn on mobilenet_v2": Case("fpn", ("encoder=mobilenet_v2",), ("smp-fpn-mobilenet_v2",)),
+    "upernet of width 256": Case("upernet", ("width=256",), ("smp-upernet-resnet18",)),
     "lraspp on mobilenet_v2": Case("lraspp", ("encoder=mobilenet_v2",)),
 }
-"""Networks over encoders that people pick."""
+"""Networks over encoders that people pick, and as wide as the others' are."""
 
 
 def all_cases() -> dict[str, Case]:

@@ -63,6 +63,8 @@ def with_torchvision() -> None:
     """Torchvision beside a processor-only torch: its compiled part is absent, and no network needs it."""
     import torch
 
+    if _KEPT:
+        return
     library = torch.library.Library("torchvision", "DEF")
     while True:
         try:
