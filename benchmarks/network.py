@@ -1,19 +1,34 @@
 """One network as `pixelwise train` and `pixelwise predict` set it up, a step at a time; for whole processes.
 
-Used by `models.py` and `train_speed_networks.py`. Pictures and masks are drawn once: knows no data, no
-augmentation and no validation.
+Used by `models_contestants.py` and `train_speed_networks.py`. Pictures and masks are drawn once: knows no
+data, no augmentation and no validation.
 """
 
 from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from machine import peak_rate
 
+if TYPE_CHECKING:
+    from torch import nn
+
 CLASSES = 21
+
+
+def ours(name: str, arguments: Sequence[str] = ()) -> Callable[[], nn.Module]:
+    """Builds a network of `pixelwise models`, with arguments as `--model-args` has them."""
+
+    def build() -> nn.Module:
+        from pixelwise.models import build_model
+        from pixelwise.nn.arguments import parse_arguments
+
+        return build_model(name, num_classes=CLASSES, arguments=parse_arguments(arguments), seed=0)
+
+    return build
 
 
 class Network:
@@ -21,21 +36,28 @@ class Network:
 
     Made before torch allocates anything, since the process' allocator is told to keep large blocks.
 
+    Args:
+        build: The network, one of ours or any other that takes `(N, 3, H, W)` and answers with logits.
+        size: Height and width of the pictures.
+        batch: How many there are.
+
     Attributes:
         facts: What a result must say of it.
     """
 
-    def __init__(self, name: str, *, size: int, batch: int) -> None:
+    def __init__(self, build: Callable[[], nn.Module], *, size: int, batch: int) -> None:
         from pixelwise.torch_runtime import choose_precision, keep_large_blocks
 
         keep_large_blocks()  # before torch allocates anything
         import torch
 
-        from pixelwise.models import build_model
+        from pixelwise.config import TrainConfig
+        from pixelwise.training.objective import build_objective
         from pixelwise.training.rmsprop import KerasRMSprop
 
         precision, why = choose_precision(torch.device("cpu"))
-        network = build_model(name, num_classes=CLASSES, seed=0)
+        network = build()
+        self._objective = build_objective(network, TrainConfig(), None)
         self._network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._optimizer = KerasRMSprop([p for p in network.parameters() if p.requires_grad], lr=1e-4)
         generator = torch.Generator().manual_seed(0)
@@ -51,15 +73,18 @@ class Network:
         import torch
 
         self._network.eval()
-        with torch.inference_mode():
-            self._forward()
+        with torch.inference_mode(), self._numbers():
+            self._network(self._pictures)
 
     def train(self) -> None:
-        """A step: forward, cross-entropy, backward and RMSprop."""
-        from pixelwise.losses import cross_entropy
+        """A step: forward, cross-entropy (and what auxiliary heads add), backward and RMSprop."""
+        from pixelwise.models.auxiliary import forward_with_auxiliary
 
         self._network.train()
-        cross_entropy(self._forward(), self._masks).backward()
+        with self._numbers():
+            outputs = forward_with_auxiliary(self._network, self._pictures)
+        _, loss = self._objective(outputs, self._masks)
+        loss.backward()
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
 
@@ -79,11 +104,10 @@ class Network:
 
         return count_parameters(self._network)
 
-    def _forward(self) -> Any:
+    def _numbers(self) -> Any:
         import torch
 
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._half):
-            return self._network(self._pictures)
+        return torch.autocast("cpu", torch.bfloat16, enabled=self._half)
 
 
 def timed(step: Callable[[], None], count: int) -> list[float]:

@@ -23,16 +23,13 @@ given, and at most 25% beyond the network from JPEG to PNG where `--photos` is (
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from contestant import Contestant
 from machine import ROOT, command, spread, write_result
 from predict_speed_cases import AT_416, CASES, EXPECTED, HALF, KERAS, OURS, Case, kind, shortfalls, title
 from predict_speed_contestants import CLASSES
@@ -43,49 +40,6 @@ from pixelwise.models.summary import multiply_adds
 from pixelwise.torch_runtime import choose_precision
 
 HERE = Path(__file__).resolve().parent
-
-
-class Contestant:
-    """A process that answers each line that it is told with one of JSON."""
-
-    def __init__(self, name: str, words: list[str]) -> None:
-        self.name = name
-        self.answers: list[Any] = []
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-        self._said = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            text=True,
-            env=environment,
-        )
-        if self._process.stdin is None or self._process.stdout is None:
-            raise RuntimeError("pipes were asked for")
-        self._to, self._from = self._process.stdin, self._process.stdout
-        self.facts = self._line()
-
-    def ask(self, word: str) -> Any:
-        """What it answers to a line; kept as well."""
-        self._to.write(f"{word}\n")
-        self._to.flush()
-        self.answers.append(self._line())
-        return self.answers[-1]
-
-    def close(self) -> None:
-        """Ends the process."""
-        self._to.close()
-        self._process.wait()
-        self._said.close()
-
-    def _line(self) -> Any:
-        for line in self._from:
-            if line.startswith(("{", "[")):
-                return json.loads(line)
-        self._process.wait()
-        self._said.seek(0)
-        raise SystemExit("\n".join([f"{self.name} ended early:", *self._said.read().splitlines()[-5:]]))
 
 
 def main() -> None:

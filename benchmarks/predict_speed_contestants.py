@@ -1,7 +1,8 @@
 """The contestants of predict_speed.py: each a process that answers when it is told to.
 
-    python predict_speed_contestants.py CONTESTANT NETWORK SIZE BATCH
+    python predict_speed_contestants.py CONTESTANT NETWORK SIZE BATCH [CLASSES [NAME=VALUE ...]]
 
+SIZE is a side or HEIGHTxWIDTH; number of classes and arguments of the network are for our own.
 Prints a line of facts when it is ready; then, for each number read, the seconds of that many answers. All get
 the same pictures, `(N, H, W, 3) uint8`, and all cores: no library is told how many threads to use. Knows
 nothing of the others. The file runs under the peers' interpreters too, so whatever a contestant needs is
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peer_networks import PEERS, build_peer
 
 CLASSES = {"unet-xception": 3, "mobilenet-segnet": 2, "deeplabv3plus": 2, "unet": 2}
 """As many as in the layer tables of the first three."""
@@ -34,9 +35,14 @@ Made = tuple[Answer, dict[str, Any]]  # and what there is to know about the cont
 
 def main() -> None:
     """Serves rounds until its input ends."""
-    name, network, size, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    images = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
-    answer, facts = PEERS[name](network, size) if name in PEERS else ours(name, network, size)
+    name, network, size, count, *more = sys.argv[1:]
+    height, width = map(int, size.split("x")) if "x" in size else (int(size), int(size))
+    images = np.random.default_rng(0).integers(0, 256, (int(count), height, width, 3), np.uint8)
+    if name in OTHERS:
+        answer, facts = OTHERS[name](network, height)
+    else:
+        classes, arguments = (int(more[0]), more[1:]) if more else (CLASSES[network], [])
+        answer, facts = ours(name, build_ours(network, classes, arguments), (height, width))
     answer(images)
     answer(images)
     print(json.dumps(facts), flush=True)
@@ -49,7 +55,18 @@ def main() -> None:
         print(json.dumps(seconds), flush=True)
 
 
-def ours(name: str, network_name: str, size: int) -> Made:
+def build_ours(name: str, classes: int, arguments: list[str]) -> Any:
+    """A network of this project with drawn weights, as it predicts; arguments as `--model-args` has them."""
+    from pixelwise.models import build_model
+    from pixelwise.models.auxiliary import drop_auxiliary
+    from pixelwise.nn.arguments import parse_arguments
+
+    network = build_model(name, num_classes=classes, arguments=parse_arguments(arguments), seed=0)
+    drop_auxiliary(network)
+    return network.eval()
+
+
+def ours(name: str, network: Any, size: tuple[int, int]) -> Made:
     """One of this project's ways to compute a network."""
     import torch
 
@@ -58,10 +75,8 @@ def ours(name: str, network_name: str, size: int) -> Made:
     from pixelwise.backends.torch import FoldedBackend
     from pixelwise.graph import capture, simplify
     from pixelwise.graph.onnx import to_onnx
-    from pixelwise.models import build_model
     from pixelwise.torch_runtime import keep_large_blocks
 
-    network = build_model(network_name, num_classes=CLASSES[network_name], seed=0).eval()
     facts = {"torch": torch.__version__}
     if name == "eager":
         return eager(network), facts
@@ -73,7 +88,7 @@ def ours(name: str, network_name: str, size: int) -> Made:
         half = name.endswith("-bf16")
         return FoldedBackend(graph, torch.device("cpu"), half=half).logits, facts
     model = to_onnx(graph).SerializeToString()
-    pictures = list(np.random.default_rng(1).integers(0, 256, (4, size, size, 3), np.uint8))
+    pictures = list(np.random.default_rng(1).integers(0, 256, (4, *size, 3), np.uint8))
     if name.startswith("onnxruntime"):
         facts = {"onnxruntime": version("onnxruntime")}
         if name.endswith("-int8"):
@@ -104,34 +119,18 @@ def eager(network: Any) -> Answer:
     def answer(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float()
-            result = network(x)
-            return (result["out"] if isinstance(result, dict) else result).numpy()
+            return network(x).numpy()
 
     return answer
 
 
-def smp(network_name: str, size: int) -> Made:
-    """segmentation_models.pytorch's DeepLabV3+ on MobileNetV2, output stride 16."""
-    del size
-    _with_torchvision()
-    import segmentation_models_pytorch
-
-    classes = CLASSES[network_name]
-    network = segmentation_models_pytorch.DeepLabV3Plus("mobilenet_v2", encoder_weights=None, classes=classes)
-    return eager(network.eval()), {"segmentation_models_pytorch": segmentation_models_pytorch.__version__}
-
-
-def torchvision(name: str) -> Callable[[str, int], Made]:
-    """One of torchvision's networks."""
+def peer(name: str) -> Callable[[str, int], Made]:
+    """One of `peer_networks.PEERS`, eager."""
 
     def make(network_name: str, size: int) -> Made:
         del size
-        package = _with_torchvision()
-        from torchvision.models import segmentation
-
-        classes = CLASSES[network_name]
-        made = getattr(segmentation, name)(weights=None, weights_backbone=None, num_classes=classes)
-        return eager(made.eval()), {"torchvision": package.__version__}
+        network, facts = build_peer(name, CLASSES[network_name])
+        return eager(network.eval()), facts
 
     return make
 
@@ -178,34 +177,10 @@ def _keras(network_name: str, size: int) -> tuple[Any, dict[str, Any]]:
     }
 
 
-def _with_torchvision() -> Any:
-    """Torchvision beside a processor-only torch: its compiled part is absent, and no network needs it."""
-    import torch
-
-    library = torch.library.Library("torchvision", "DEF")
-    while True:
-        try:
-            import torchvision
-        except RuntimeError as error:
-            missing = re.search(r"operator torchvision::(\w+) does not exist", str(error))
-            if missing is None:
-                raise
-            library.define(f"{missing[1]}(Tensor x) -> Tensor")
-            for loaded in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-                del sys.modules[loaded]
-        else:
-            _KEPT.append(library)
-            return torchvision
-
-
-_KEPT: list[Any] = []
-
-PEERS: dict[str, Callable[[str, int], Made]] = {
+OTHERS: dict[str, Callable[[str, int], Made]] = {
     "keras-predict": keras_predict,
     "keras-function": keras_function,
-    "smp-deeplabv3plus": smp,
-    "torchvision-deeplabv3_mobilenet_v3_large": torchvision("deeplabv3_mobilenet_v3_large"),
-    "torchvision-lraspp_mobilenet_v3_large": torchvision("lraspp_mobilenet_v3_large"),
+    **{name: peer(name) for name in PEERS},
 }
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from machine import command, spread, write_result
-from network import CLASSES, Network, peak_memory, time_of, timed
+from network import CLASSES, Network, ours, peak_memory, time_of, timed
 
 BATCH = 8
 """Pictures a step, unless given: fewer than in the comparison with Keras, for the largest networks' sake."""
@@ -64,7 +64,7 @@ def measure_all(names: list[str], *, size: int, batch: int, rounds: int) -> list
 
 def measure(name: str, size: int, batch: int, rounds: int) -> dict[str, Any]:
     """One network in this process."""
-    network = Network(name, size=size, batch=batch)
+    network = Network(ours(name), size=size, batch=batch)
     first = timed(network.train, 1)[0]
     steps = max(1, min(MOST_STEPS, round(LEAST_SECONDS / first)))
     peaks, rates = [], []

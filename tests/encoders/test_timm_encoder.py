@@ -146,6 +146,12 @@ def test_wrong_encoders(name: str, arguments: dict[str, object], said: str) -> N
             {"encoder": RESNET},
             "puts values back where max-pooling found them, and timm:test_resnet",
         ),
+        ("lraspp", {"encoder": "timm:vgg11"}, "has no dilated form, so its output_stride must be 32"),
+        (
+            "lraspp",
+            {"encoder": "timm:test_vit", "output_stride": 32},
+            "lraspp takes the features of stride 8",
+        ),
         ("deeplabv3plus", {"encoder": "timm:vgg11"}, "has no dilated form, so its output_stride must be 32"),
         (
             "upernet",

@@ -293,6 +293,13 @@ def test_activations_are_one_argument(name: str, activation: str) -> None:
             {"encoder_arguments": {"output_stride": 8}},
             "output_stride is|decides the encoder's",
         ),
+        ("lraspp", {"encoder": "vgg16"}, "vgg16 has no dilated form, so its output_stride must be 32"),
+        (
+            "lraspp",
+            {"encoder_arguments": {"output_stride": 16}},
+            "decides the encoder's output_stride itself",
+        ),
+        ("lraspp", {"encoder_arguments": {"tap": "last"}}, "decides the encoder's tap itself"),
         ("deeplabv3plus", {"eps": 0}, "eps must lie in 0..1"),
         ("fpn", {"width": 0}, "width must lie in 1..2048, got 0"),
         ("fpn", {"head_width": 30}, "head_width must be a multiple of 4 in 4..2048, got 30"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelwise.models import MODELS, build_model
+from pixelwise.models.auxiliary import drop_auxiliary
 from pixelwise.models.summary import Layer, count_parameters, multiply_adds, summarize
 from pixelwise.models.unet_xception import UNetXception
 from pixelwise.nn.upsample import Add
@@ -64,3 +68,37 @@ def test_the_network_is_left_as_it_was() -> None:
     assert network.training
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     assert not network.stem.conv._forward_hooks
+
+
+class Borrowing(nn.Module):
+    """Its `lent` layer never runs; the weights of it are computed with, between two layers that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lent = nn.Conv2d(4, 2, 1)
+        self.first = nn.Conv2d(3, 4, 1)
+        self.last = nn.Conv2d(2, 1, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        halves = zip(self.lent.weight.chunk(2), self.lent.bias.chunk(2), strict=True)  # pyright: ignore[reportOptionalMemberAccess]
+        x = self.first(x)
+        return self.last(torch.cat([F.conv2d(x, weight, bias) for weight, bias in halves], dim=1))
+
+
+def test_a_layer_whose_weights_alone_are_used_has_a_row() -> None:
+    summary = summarize(Borrowing(), (8, 6))
+    assert summary.rows == (
+        Layer("lent", "Conv2d", (), 4 * 2 + 2, 0, ()),
+        Layer("first", "Conv2d", (8, 6, 4), 3 * 4 + 4, 0, ()),
+        Layer("last", "Conv2d", (8, 6, 1), 2, 0, ()),
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_rows_hold_all_parameters_of_every_network(name: str) -> None:
+    with torch.device("meta"):
+        network = build_model(name, num_classes=3)
+        drop_auxiliary(network)
+    summary = summarize(network, (64, 96))
+
+    assert sum(row.parameters for row in summary.rows) == summary.parameters

@@ -99,6 +99,31 @@ def takes(name: str, argument: str) -> bool:
     return argument in complete_encoder_arguments(name, None)
 
 
+def with_output_stride(
+    name: str, arguments: Mapping[str, Any] | None, stride: int, *, decoder: str
+) -> dict[str, Any]:
+    """An encoder's arguments with the output stride that its decoder decides.
+
+    Args:
+        name: As for `build_encoder`.
+        arguments: The encoder's own.
+        stride: Of its deepest map; below 32 by dilation.
+        decoder: Whose argument the stride is, for the message.
+
+    Raises:
+        ConfigError: The stride is among the encoder's own arguments, or needs a dilated form that the encoder
+            does not have; as `build_encoder` for a name.
+    """
+    own = dict(arguments or {})
+    if "output_stride" in own:
+        raise ConfigError(f"output_stride is {decoder}'s own argument: give it without the encoder's name")
+    if takes(name, "output_stride"):
+        return {**own, "output_stride": stride}
+    if stride != 32:
+        raise ConfigError(f"{name} has no dilated form, so its output_stride must be 32")
+    return own
+
+
 def convention(name: str) -> str | None:
     """The range of pictures that an encoder says it wants; None where that is for its weights to say.
 

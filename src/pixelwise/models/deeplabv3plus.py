@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from pixelwise.encoders import build_encoder, takes
+from pixelwise.encoders import build_encoder, with_output_stride
 from pixelwise.encoders.levels import level_at
 from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation
@@ -72,19 +72,11 @@ class DeepLabV3Plus(nn.Module):
         normalisation: Convention = "symmetric",
     ) -> None:
         super().__init__()
-        own = dict(encoder_arguments or {})
-        if "output_stride" in own:
-            raise ConfigError(
-                "output_stride is deeplabv3plus' own argument: give it without the encoder's name"
-            )
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout must lie in 0..1, got {dropout}")
         if not 0 < eps < 1:
             raise ConfigError(f"eps must lie in 0..1, got {eps}")
-        if takes(encoder, "output_stride"):
-            own["output_stride"] = output_stride
-        elif output_stride != 32:
-            raise ConfigError(f"{encoder} has no dilated form, so its output_stride must be 32")
+        own = with_output_stride(encoder, encoder_arguments, output_stride, decoder="deeplabv3plus")
         self.normalise = Normalise(normalisation)
         self.encoder = build_encoder(encoder, own)
         deepest = self.encoder.strides[-1]

@@ -14,9 +14,9 @@ from typing import Any, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelwise.encoders import build_encoder
+from pixelwise.encoders import build_encoder, takes, with_output_stride
+from pixelwise.encoders.levels import level_at
 from pixelwise.encoders.mobilenet_v3 import large_name
-from pixelwise.errors import ConfigError
 from pixelwise.nn.activation import Activation
 from pixelwise.nn.conv import ARITHMETICS, ConvNorm
 from pixelwise.nn.frame import RepeatedBorder, crop, enlarge, full_precision
@@ -24,8 +24,6 @@ from pixelwise.nn.normalise import Convention, Normalise
 from pixelwise.nn.resample import Upsampling, make_upsampling
 
 CHANNELS = 128
-_FINE = 2
-"""Which feature joins: that of stride 8."""
 
 
 class LRASPP(nn.Module):
@@ -35,7 +33,8 @@ class LRASPP(nn.Module):
         num_classes: K.
         encoder: Where the features come from.
         encoder_arguments: The encoder's own.
-        output_stride: Of the map that the pyramid reads; 16 by dilation for MobileNets, 32 for all others.
+        output_stride: Of the map that the pyramid reads. 16 is by dilation, which `mobilenet_v2` and `_v3`
+            have, and of timm's encoders those of convolutions alone; 32 is every encoder's.
         tap: For MobileNetV3, which block hands out its map: `first` behind each stride is torchvision's way.
         upsampling: Of the pyramid's output to stride 8, before the finer features join.
         activation: After the pyramid's convolution.
@@ -60,18 +59,15 @@ class LRASPP(nn.Module):
         normalisation: Convention = "imagenet",
     ) -> None:
         super().__init__()
-        own = dict(encoder_arguments or {})
-        if encoder.startswith("mobilenet_v3"):
-            own |= {"output_stride": output_stride, "tap": tap}
-        elif encoder == "mobilenet_v2":
-            own["output_stride"] = output_stride
-        elif output_stride != 32:
-            raise ConfigError(f"{encoder} has no dilated form, so its output_stride must be 32")
+        own = with_output_stride(encoder, encoder_arguments, output_stride, decoder="lraspp")
+        if takes(encoder, "tap"):
+            own["tap"] = tap
         self.normalise = Normalise(normalisation)
         self.encoder = build_encoder(encoder, own)
         deepest = self.encoder.strides[-1]
         self.frame = RepeatedBorder(deepest)
-        deep, fine = self.encoder.channels[-1], self.encoder.channels[_FINE]
+        self.fine = level_at(self.encoder, self.native_stride, of=encoder, decoder="lraspp")
+        deep, fine = self.encoder.channels[-1], self.encoder.channels[self.fine]
         arithmetic = ARITHMETICS["torch"]
         self.pixel = ConvNorm(deep, CHANNELS, kernel_size=1, arithmetic=arithmetic, activation=activation)
         self.gate = nn.Conv2d(deep, CHANNELS, 1, bias=False)
@@ -92,7 +88,7 @@ class LRASPP(nn.Module):
         features = self.encoder(x)
         deep = features[-1]
         gate = self.gate(F.adaptive_avg_pool2d(deep, 1)).sigmoid()
-        return self.low(features[_FINE]) + self.high(self.up(self.pixel(deep) * gate))
+        return self.low(features[self.fine]) + self.high(self.up(self.pixel(deep) * gate))
 
 
 def torchvision_name(key: str) -> str | None:

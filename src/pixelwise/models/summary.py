@@ -9,11 +9,14 @@ particular network and prints nothing.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -24,7 +27,8 @@ class Layer:
     Attributes:
         name: Its path in the network, e.g. `encoder.0.conv1`.
         kind: The name of its class.
-        output: `(H, W, C)` of its output; another shape without the batch where it is not an image.
+        output: `(H, W, C)` of its output; another shape without the batch where it is not an image; empty
+            where the layer does not run itself and others compute with its weights.
         parameters: Numbers in it, running statistics included, as Keras counts.
         fixed: How many of them are not trained: running statistics and frozen weights.
         inputs: Names of the layers that it reads, where a layer's output reaches it untouched.
@@ -58,8 +62,7 @@ class Summary:
 def summarize(network: nn.Module, size: tuple[int, int]) -> Summary:
     """The layer table of a network for inputs of `size` (height, width).
 
-    Parameters that no layer of the traced graph holds are missing from the rows, and are counted in the
-    totals.
+    Parameters that the way forward does not read are missing from the rows, and are counted in the totals.
     """
     twin = _without_data(network)
     names = {module: name for name, module in twin.named_modules()}
@@ -80,9 +83,14 @@ def summarize(network: nn.Module, size: tuple[int, int]) -> Summary:
         for module in twin.modules()
         if not any(True for _ in module.children())
     ]
-    _run(twin, size)
+    with _Reads(twin, rows) as reads:
+        _run(twin, size)
     for handle in handles:
         handle.remove()
+    named = {row.name for row in rows}
+    for module, place in reversed(reads.first.items()):
+        if names[module] not in named:
+            rows.insert(place, _row(names[module], module, None, ()))
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
     return Summary(size, tuple(rows), count_parameters(network), trainable)
 
@@ -126,8 +134,37 @@ def _without_data(network: nn.Module) -> nn.Module:
     return copy.deepcopy(network, memo).eval()
 
 
-def _row(name: str, module: nn.Module, output: Tensor, inputs: tuple[str, ...]) -> Layer:
-    shape = tuple(output.shape[1:])
+class _Reads(TorchFunctionMode):
+    """Sees who holds the parameters that are computed with, and how many rows there are at the first time.
+
+    Attributes:
+        first: That number of each module, in the order of these times.
+    """
+
+    def __init__(self, network: nn.Module, rows: Sequence[Layer]) -> None:
+        super().__init__()
+        self._owners = {id(p): m for m in network.modules() for p in m.parameters(recurse=False)}
+        self._rows = rows
+        self.first: dict[nn.Module, int] = {}
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Computes what was to be computed."""
+        del types
+        if getattr(func, "__name__", "") != "__get__":  # a shape or a device is no computation
+            for leaf in tree_leaves((args, kwargs)):
+                if isinstance(leaf, nn.Parameter) and id(leaf) in self._owners:
+                    self.first.setdefault(self._owners[id(leaf)], len(self._rows))
+        return func(*args, **(kwargs or {}))
+
+
+def _row(name: str, module: nn.Module, output: Tensor | None, inputs: tuple[str, ...]) -> Layer:
+    shape = () if output is None else tuple(output.shape[1:])
     if len(shape) == 3:
         shape = (shape[1], shape[2], shape[0])  # (C, H, W) to (H, W, C)
     trained = sum(p.numel() for p in module.parameters(recurse=False) if p.requires_grad)

@@ -32,6 +32,7 @@ from typing import Any
 from pixelwise import __version__, plain
 from pixelwise.address import absolute
 from pixelwise.config import TrainConfig
+from pixelwise.encoders.timm_encoder import PREFIX as TIMM
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import remove_leftovers, write_whole
 from pixelwise.header import Architecture
@@ -225,7 +226,7 @@ def write_provenance(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
         **facts,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "versions": {"python": platform.python_version(), "pixelwise": __version__, **_versions()},
+        "versions": {"python": platform.python_version(), "pixelwise": __version__, **_versions(facts)},
         "machine": {"system": platform.platform(), "processor": processor_name()},
         "git": {
             "working_folder": _git_commit(Path.cwd()),
@@ -259,8 +260,11 @@ def processor_name() -> str:
     return name
 
 
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+def _versions(facts: dict[str, Any]) -> dict[str, str]:
+    """Of the libraries that a run computes with; timm's where its encoder is one of timm's."""
+    encoder = facts["architecture"]["arguments"].get("encoder") or ""
+    libraries = (*_LIBRARIES, "timm") if encoder.startswith(TIMM) else _LIBRARIES
+    return {name: importlib.metadata.version(name) for name in libraries}
 
 
 def _git_commit(folder: Path) -> str | None:

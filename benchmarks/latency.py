@@ -1,0 +1,149 @@
+"""How long does a picture take each network: torch, OpenVINO in float32, and OpenVINO in 8-bit numbers?
+
+One picture of 360x480, as CamVid's are mostly trained and measured, 11 classes, batch 1, all cores. The
+networks are those of `models_cases.py`; with `--accuracy` also those of a result of `accuracy.py`, whose plot
+needs them (`docs/guide/draw_choose.py`).
+
+    python benchmarks/latency.py --accuracy benchmarks/results/accuracy-camvid-DATE.json    # 15 to 20 minutes
+    python benchmarks/latency.py --only lraspp,pidnet-s --out FILE
+    python benchmarks/latency.py --quick                                     # does the script work? No JSON
+
+Weights, picture and the pictures that 8-bit numbers are calibrated with are drawn: enough for a speed, of no
+worth for accuracy. All is set up as in `predict_speed.py`, by the same code; the three processes of a network
+take turns, and it is the network alone that is timed: no file is read, no mask written. A way that cannot
+compute a network is told, has a row that says so, and makes the exit code 1. Writes
+`benchmarks/results/latency-DATE.json`, or `--out`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from contestant import Contestant, EndedEarly
+from machine import command, spread, write_result
+from models_cases import Case, all_cases, chosen, result_name
+
+SIZE, CLASSES = (360, 480), 11
+WAYS = ("torch", "openvino", "openvino-int8")
+"""Contestants of `predict_speed_contestants.py`."""
+
+TURN, MOST = 1.0, 20
+"""Seconds of a turn, about, and the most answers in it; one at least."""
+
+# Written before the measurement.
+EXPECTED = (
+    "OpenVINO in float32 takes two thirds of torch's time, less for networks of many small layers. 8-bit "
+    "numbers halve that where layers are fat (segnet, fcn, unet) and gain little where they are depthwise, "
+    "or where the processor has no instructions for them. Least time: lraspp, then pidnet-s and segformer-b0."
+)
+
+
+def main() -> None:
+    """Measures all and writes the result."""
+    options = parse()
+    cases = chosen(options.only, with_accuracy(all_cases(), options.accuracy))
+    if options.quick:
+        cases = dict([next(iter(cases.items()))])
+    print(f"| network | {' | '.join(WAYS)} |\n|{'---|' * (1 + len(WAYS))}", flush=True)
+    rows = [measure(name, case, 1 if options.quick else options.rounds) for name, case in cases.items()]
+    if not options.quick:
+        write_result(
+            result_name("latency", options.only),
+            out=options.out,
+            question=(__doc__ or "").partition("\n")[0],
+            command=command(),
+            expected=EXPECTED,
+            size=SIZE,
+            batch=1,
+            classes=CLASSES,
+            calibration="drawn pictures: enough for a speed, of no worth for accuracy",
+            networks=rows,
+        )
+    failed = [f"failed: {text}" for row in rows for text in row["failed"].values()]
+    print("\n".join(failed) or "nothing failed")
+    sys.exit(1 if failed else 0)
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser.add_argument("--accuracy", type=Path, help="a result of accuracy.py: its networks too")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each way")
+    parser.add_argument("--only", default="", metavar="NAME[,NAME]", help="these networks")
+    parser.add_argument("--out", type=Path, help="where the JSON goes")
+    parser.add_argument("--quick", action="store_true", help="one turn of the first network")
+    return parser.parse_args()
+
+
+def with_accuracy(cases: dict[str, Case], path: Path | None) -> dict[str, Case]:
+    """The cases, and those networks of a result of `accuracy.py` that are not among them, by its names."""
+    if path is None:
+        return cases
+    rows = json.loads(path.read_text())["networks"]
+    known = {(case.network, case.arguments) for case in cases.values()}
+    added: dict[str, Case] = {}
+    for row in rows:
+        case = Case(row["network"], tuple(row["arguments"]))
+        if (case.network, case.arguments) not in known:
+            taken = row["name"] in cases
+            added[f"{row['name']} ({' '.join(case.arguments)})" if taken else row["name"]] = case
+    return cases | added
+
+
+def measure(name: str, case: Case, rounds: int) -> dict[str, Any]:
+    """One network: the JSON's row, printed too."""
+    script = str(Path(__file__).resolve().parent / "predict_speed_contestants.py")
+    size = f"{SIZE[0]}x{SIZE[1]}"
+    alive: dict[str, tuple[Contestant, int]] = {}
+    failed: dict[str, str] = {}
+    for way in WAYS:
+        try:
+            words = [sys.executable, script, way, case.network, size, "1", str(CLASSES), *case.arguments]
+            contestant = Contestant(f"{name}, {way}", words)
+            count = max(1, min(MOST, round(TURN / contestant.ask("1")[0])))
+            alive[way] = (contestant, count)
+        except EndedEarly as end:
+            failed[way] = str(end)
+    milliseconds: dict[str, list[float]] = {way: [] for way in alive}
+    for _ in range(rounds):
+        for way, (contestant, count) in list(alive.items()):
+            try:
+                milliseconds[way].append(1e3 * median(contestant.ask(str(count))))
+            except EndedEarly as end:
+                failed[way] = str(end)
+                del alive[way], milliseconds[way]
+    facts: dict[str, Any] = {}
+    for contestant, _ in alive.values():
+        facts |= contestant.facts
+        contestant.close()
+    row = {
+        "name": name,
+        "network": case.network,
+        "arguments": case.arguments,
+        "milliseconds": {way: spread(times) for way, times in milliseconds.items()},
+        "answers_a_round": {way: count for way, (_, count) in alive.items()},
+        "versions": facts,
+        "failed": failed,
+    }
+    print(line(row), flush=True)
+    return row
+
+
+def line(row: dict[str, Any]) -> str:
+    """As Markdown: median, and least to most."""
+    cells = [f"`{row['name']}`"]
+    for way in WAYS:
+        found = row["milliseconds"].get(way)
+        cells.append(
+            f"{found['median']:.3g} ({found['min']:.3g} to {found['max']:.3g})" if found else "failed"
+        )
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()

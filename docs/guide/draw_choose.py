@@ -1,0 +1,237 @@
+"""Draws the plot in choose.md: accuracy on CamVid against the time of a picture, from committed results.
+
+    python docs/guide/draw_choose.py benchmarks/results/accuracy-camvid-DATE.json \
+        benchmarks/results/latency-DATE.json [--way openvino-int8] [--out docs/images/choose.png]
+
+A network of both files is a point; one that is only in the first ends the run, because a plot that leaves
+networks out says more than it knows. The time's axis is logarithmic, since the networks lie a factor of a
+hundred apart; accuracy's is linear and does not begin at zero, so each point has the bar of its 95% interval:
+points whose bars overlap are not told apart by this data. The line joins those that no other network beats in
+both. How long they were trained is not in the plot and stands in the text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
+
+IMAGES = Path(__file__).resolve().parents[1] / "images"
+WAYS = {
+    "torch": "PyTorch, float32",
+    "openvino": "OpenVINO, float32",
+    "openvino-int8": "OpenVINO, 8-bit numbers",
+}
+PRETRAINED, DRAWN, FRONT = "#0b6e99", "#c2571a", "#9a9a9a"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network in the plot.
+
+    Attributes:
+        name: Its label.
+        milliseconds: A picture takes.
+        miou: In percent.
+        low: Lower end of its 95% interval.
+        high: And the upper one.
+        pretrained: Whether its encoder began with ImageNet's weights.
+    """
+
+    name: str
+    milliseconds: float
+    miou: float
+    low: float
+    high: float
+    pretrained: bool
+
+
+def main() -> None:
+    """Writes the plot."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("accuracy", type=Path)
+    parser.add_argument("latency", type=Path)
+    parser.add_argument("--way", choices=WAYS, default="openvino")
+    parser.add_argument("--out", type=Path, default=IMAGES / "choose.png")
+    options = parser.parse_args()
+    accuracy, latency = (json.loads(path.read_text()) for path in (options.accuracy, options.latency))
+    points = join(accuracy["networks"], latency["networks"], options.way)
+    figure, axis = plt.subplots(figsize=(9, 6), layout="constrained")
+    height, width = latency["size"]
+    processor = latency["hardware"]
+    axis.set_xlabel(
+        f"milliseconds a picture of {width}x{height} ({WAYS[options.way]}, batch 1, "
+        f"{processor['cores']} cores of {processor['processor']}), logarithmic"
+    )
+    axis.set_ylabel("mIoU on CamVid's validation pictures, 11 classes, % (bars: 95% interval)")
+    draw(figure, axis, points)
+    figure.savefig(options.out, dpi=110)
+    print(f"wrote {options.out}: {', '.join(p.name for p in front(points))} are on the front")
+
+
+def join(accuracy: list[dict[str, Any]], latency: list[dict[str, Any]], way: str) -> list[Point]:
+    """The networks of the first result with the times of the second, by network and arguments.
+
+    Raises:
+        SystemExit: One has no time that way, or no interval.
+    """
+    times = {
+        (row["network"], tuple(row["arguments"])): row["milliseconds"][way]["median"]
+        for row in latency
+        if way in row["milliseconds"]
+    }
+    missing = [row["name"] for row in accuracy if (row["network"], tuple(row["arguments"])) not in times]
+    if missing:
+        raise SystemExit(
+            f"no time in {way} for {', '.join(missing)}: run benchmarks/latency.py --accuracy with this file"
+        )
+    return [
+        Point(
+            row["name"],
+            times[row["network"], tuple(row["arguments"])],
+            100 * row["miou"],
+            *(100 * end for end in row["interval"]),
+            pretrained=row["weights"] != "drawn",
+        )
+        for row in accuracy
+    ]
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """Those that no other is both faster and more accurate than, fastest first."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.milliseconds, -p.miou)):
+        if not best or point.miou > best[-1].miou:
+            best.append(point)
+    return best
+
+
+def steps(best: Sequence[Point], *, until: float) -> list[tuple[float, float]]:
+    """Corners of the front: what accuracy there is for a time."""
+    ends = [*(p.milliseconds for p in best[1:]), until]
+    return [(time, p.miou) for p, end in zip(best, ends, strict=True) for time in (p.milliseconds, end)]
+
+
+def draw(figure: Figure, axis: Axes, points: Sequence[Point]) -> None:
+    """Axes, front, points and labels."""
+    times = [point.milliseconds for point in points]
+    axis.set_xscale("log")
+    axis.set_xlim(min(times) / 1.5, max(times) * 1.5)
+    bottom, top = min(p.low for p in points), max(p.high for p in points)
+    axis.set_ylim(max(0.0, 5 * math.floor((bottom - 2) / 5)), min(100.0, 5 * math.ceil((top + 2) / 5)))
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.grid(color="#e6e6e6", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+    best = front(points)
+    line = steps(best, until=axis.get_xlim()[1])
+    axis.plot(
+        *zip(*line, strict=True), color=FRONT, linewidth=1.5, label="no other network beats these in both"
+    )
+    for pretrained, colour, label in (
+        (True, PRETRAINED, "encoder from ImageNet"),
+        (False, DRAWN, "from drawn weights"),
+    ):
+        some = [p for p in points if p.pretrained == pretrained]
+        if some:
+            axis.errorbar(
+                [p.milliseconds for p in some],
+                [p.miou for p in some],
+                yerr=[[p.miou - p.low for p in some], [p.high - p.miou for p in some]],
+                fmt="o",
+                color=colour,
+                markersize=7,
+                elinewidth=1,
+                capsize=2,
+                label=label,
+            )
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
+    place_labels(figure, axis, points, bold={p.name for p in best}, line=line)
+
+
+def place_labels(
+    figure: Figure,
+    axis: Axes,
+    points: Sequence[Point],
+    *,
+    bold: set[str],
+    line: Sequence[tuple[float, float]],
+) -> None:
+    """Names beside their points: the nearest place at which they cover no label, point, bar or the front.
+
+    The crowded ones go first, as they have the fewest places; a label that is far from its point gets a line.
+
+    Raises:
+        SystemExit: There is no such place: the plot is too small for so many networks.
+    """
+    figure.canvas.draw()  # positions are known from here on, and labels must not move them
+    figure.set_layout_engine("none")
+    to_pixels = axis.transData.transform
+    at = {p.name: to_pixels((p.milliseconds, p.miou)) for p in points}
+    taken = [
+        Bbox.from_extents(x - 6, to_pixels((1, p.low))[1], x + 6, to_pixels((1, p.high))[1]).padded(2)
+        for p in points
+        for x, _ in [at[p.name]]
+    ]
+    for before, after in itertools.pairwise(line):
+        corners = to_pixels([before, after])
+        taken.append(Bbox([corners.min(axis=0), corners.max(axis=0)]).padded(1))
+    inside = axis.get_window_extent()
+
+    def crowd(point: Point) -> int:
+        return -sum(math.dist(at[point.name], other) < 100 for other in at.values())
+
+    for point in sorted(points, key=crowd):
+        weight = "bold" if point.name in bold else "normal"
+        for distance, angle in candidates():
+            label = attach(axis, point, distance, angle, weight)
+            label.get_window_extent()  # moves it to where it will be
+            box = Text.get_window_extent(label).padded(1)  # of the name; its line may cross others
+            whole = inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1)
+            if whole and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+            label.remove()
+        else:
+            raise SystemExit(f"there is no room for the label {point.name}: draw a larger plot")
+
+
+def candidates() -> list[tuple[float, float]]:
+    """Distances in points and angles in degrees, nearest first and to the right of a point first."""
+    angles = (0, 30, -30, 180, 150, -150, 60, -60, 120, -120, 90, -90)
+    return [(distance, angle) for distance in (9, 16, 26, 40, 60, 85, 115) for angle in angles]
+
+
+def attach(axis: Axes, point: Point, distance: float, angle: float, weight: str) -> Annotation:
+    """A name at a distance from its point."""
+    x, y = distance * math.cos(math.radians(angle)), distance * math.sin(math.radians(angle))
+    side = "center" if abs(x) < 1 else ("left" if x > 0 else "right")
+    return axis.annotate(
+        point.name,
+        (point.milliseconds, point.miou),
+        xytext=(x, y),
+        textcoords="offset points",
+        ha=side,
+        va="center",
+        fontsize=9,
+        fontweight=weight,
+        arrowprops={"arrowstyle": "-", "color": "#808080", "linewidth": 0.7} if distance > 20 else None,
+    )
+
+
+if __name__ == "__main__":
+    main()
