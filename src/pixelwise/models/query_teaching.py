@@ -2,8 +2,9 @@
 
 Source: T. Kerssies et al., "Your ViT is Secretly an Image Segmentation Model", CVPR 2025 (arXiv:2503.19108),
 section 3.3 and the authors' settings: each block stops after the one before it, and with B blocks that read
-queries, block i (from 0) does so between the shares (i + 1) / (B + 2) and (i + 2) / (B + 2) of the training, which is
-what their steps for four blocks come to (ADE20K: from 6,520 to 32,600; COCO: from 14,782 to 73,910). It has no weights, and how far the training has come is told before each step (`models.auxiliary`).
+queries, block i (from 0) does so between the shares (i + 1) / (B + 2) and (i + 2) / (B + 2) of the training.
+That is what their steps for four blocks come to (ADE20K: from 6,520 to 32,600; COCO: from 14,782 to 73,910).
+It has no weights, and how far the training has come is told before each step (`models.auxiliary`).
 """
 
 from __future__ import annotations
