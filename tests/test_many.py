@@ -85,6 +85,12 @@ def test_streams_of_torch_have_a_core_each(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_threads_are_shared_out() -> None:
     assert [runtimes.streams_for_many(threads) for threads in (None, 1, 3, 64)] == [4, 1, 3, 4]
+    # One core at most is left out, whatever their number.
+    for threads in range(1, 130):
+        streams = runtimes.streams_for_many(threads)
+        assert 1 <= streams <= 4
+        assert threads - streams * (threads // streams) <= 1
+    assert [runtimes.streams_for_many(threads) for threads in (5, 6, 7, 11)] == [4, 3, 3, 2]
 
 
 def test_exported_models_too(tmp_path: Path) -> None:

@@ -190,8 +190,8 @@ def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled:
     graph = simplify(capture(network))
 
     on = choose_device(way.device)
-    if on.type == "cpu" and not compiled:
-        way = replace(way, torch_streams=min(way.streams, torch.get_num_threads()))
+    if way.streams > 1 and on.type == "cpu" and not compiled:
+        way = replace(way, torch_streams=streams_for_many(torch.get_num_threads()))
 
     def torch_backend() -> Backend:
         folded = FoldedBackend(graph, on, compiled=compiled, half=way.half)

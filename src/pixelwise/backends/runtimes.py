@@ -71,8 +71,12 @@ def cores() -> int:
 
 
 def streams_for_many(threads: int | None) -> int:
-    """Calls at once that get the most pictures done on the processor: one a core, but not too many."""
-    return min(MOST_STREAMS, threads or cores())
+    """Calls at once that get the most pictures done on the processor, each on as many cores as the others.
+
+    As many as leave one core idle at most, which reading and writing take: three on seven cores, not four.
+    """
+    count = threads or cores()
+    return max(n for n in range(1, min(MOST_STREAMS, count) + 1) if count % n <= 1)
 
 
 def installed(names: Sequence[Runtime]) -> list[Runtime]:
