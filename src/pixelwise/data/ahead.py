@@ -21,7 +21,8 @@ def in_order(
     """Yields `function(item)` for every item, in the order of the items, whatever the number of workers.
 
     An error of the function is raised here, at its item's turn. Closing the generator (leaving a `for` loop
-    early closes it when it is collected) drops what has not begun and waits for what has.
+    early closes it when it is collected) drops what has not begun and waits for what has; no item is left out
+    before one that was begun.
 
     Args:
         function: Called in the workers' threads.
@@ -41,5 +42,8 @@ def in_order(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        waiting.clear()
+        # From the last on: a thread that takes the next item meanwhile leaves none out before it, so that
+        # what was done is always the begin of the items. The pool's own way cancels from the first on.
+        while waiting:
+            waiting.pop().cancel()
         pool.shutdown(wait=True, cancel_futures=True)
