@@ -1,10 +1,10 @@
 """How long does a picture take each network: torch, OpenVINO in float32, and OpenVINO in 8-bit numbers?
 
 One picture of 360x480, as CamVid's are mostly trained and measured, 11 classes, batch 1, all cores. The
-networks are those of `models_cases.py`; with `--accuracy` also those of a result of `accuracy.py`, whose plot
-needs them (`docs/guide/draw_choose.py`).
+networks are those of `models_cases.py`; with `--also` those of results of `accuracy.py` and of recipes too,
+whose plot needs them (`docs/guide/draw_choose.py`).
 
-    python benchmarks/latency.py --accuracy benchmarks/results/accuracy-camvid-DATE.json    # 15 to 20 minutes
+    python benchmarks/latency.py --also benchmarks/results/accuracy-*.json recipes/results/camvid*.json
     python benchmarks/latency.py --only lraspp,pidnet-s --out FILE
     python benchmarks/latency.py --quick                                     # does the script work? No JSON
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -46,7 +47,7 @@ EXPECTED = (
 def main() -> None:
     """Measures all and writes the result."""
     options = parse()
-    cases = chosen(options.only, with_accuracy(all_cases(), options.accuracy))
+    cases = chosen(options.only, with_results(all_cases(), options.also))
     if options.quick:
         cases = dict([next(iter(cases.items()))])
     print(f"| network | {' | '.join(WAYS)} |\n|{'---|' * (1 + len(WAYS))}", flush=True)
@@ -72,7 +73,13 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--accuracy", type=Path, help="a result of accuracy.py: its networks too")
+    parser.add_argument(
+        "--also",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="results of accuracy.py or of recipes: their networks too",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="turns of each way")
     parser.add_argument("--only", default="", metavar="NAME[,NAME]", help="these networks")
     parser.add_argument("--out", type=Path, help="where the JSON goes")
@@ -80,19 +87,25 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def with_accuracy(cases: dict[str, Case], path: Path | None) -> dict[str, Case]:
-    """The cases, and those networks of a result of `accuracy.py` that are not among them, by its names."""
-    if path is None:
-        return cases
-    rows = json.loads(path.read_text())["networks"]
+def with_results(cases: dict[str, Case], paths: Sequence[Path]) -> dict[str, Case]:
+    """The cases, and those networks of results of accuracy.py and of recipes that are not among them."""
     known = {(case.network, case.arguments) for case in cases.values()}
     added: dict[str, Case] = {}
-    for row in rows:
-        case = Case(row["network"], tuple(row["arguments"]))
-        if (case.network, case.arguments) not in known:
-            taken = row["name"] in cases
-            added[f"{row['name']} ({' '.join(case.arguments)})" if taken else row["name"]] = case
+    for name, network, arguments in (row for path in paths for row in networks_of(path)):
+        if (network, arguments) in known:
+            continue
+        known.add((network, arguments))
+        added[f"{name} ({' '.join(arguments)})" if name in cases else name] = Case(network, arguments)
     return cases | added
+
+
+def networks_of(path: Path) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Name, network and arguments of what a result of accuracy.py or of a recipe measured."""
+    result = json.loads(path.read_text())
+    if "recipe" in result:
+        settings = result["runs"][0]["settings"]
+        return [(result["recipe"], settings["model"], tuple(settings["model_args"]))]
+    return [(row["name"], row["network"], tuple(row["arguments"])) for row in result["networks"]]
 
 
 def measure(name: str, case: Case, rounds: int) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Draws the plot in choose.md: accuracy on CamVid against the time of a picture, from committed results.
 
     python docs/guide/draw_choose.py benchmarks/results/accuracy-camvid-DATE.json \
-        benchmarks/results/latency-DATE.json [--way openvino-int8] [--out docs/images/choose.png]
+        benchmarks/results/latency-DATE.json [--recipes recipes/results/camvid*.json] [--way openvino-int8]
 
 A network of both files is a point; one that is only in the first ends the run, because a plot that leaves
 networks out says more than it knows. The time's axis is logarithmic, since the networks lie a factor of a
 hundred apart; accuracy's is linear and does not begin at zero, so each point has the bar of its 95% interval:
 points whose bars overlap are not told apart by this data. The line joins those that no other network beats in
-both. How long they were trained is not in the plot and stands in the text.
+both. All points had the same work, which the text tells; above them recipes stand as diamonds, the same
+networks trained for longer, and no line compares them with the points.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -34,7 +35,20 @@ WAYS = {
     "openvino": "OpenVINO, float32",
     "openvino-int8": "OpenVINO, 8-bit numbers",
 }
-PRETRAINED, DRAWN, FRONT = "#0b6e99", "#c2571a", "#9a9a9a"
+PRETRAINED, DRAWN, RECIPE, FRONT = "#0b6e99", "#c2571a", "#4a4a4a", "#9a9a9a"
+
+Kind = Literal["pretrained", "drawn", "recipe"]
+"""How a network came to its accuracy."""
+
+KINDS: dict[str, Kind] = {"ImageNet": "pretrained", "drawn": "drawn", "recipe": "recipe"}
+"""By the weights that a row says it began with."""
+
+MARKS: dict[Kind, tuple[str, str, str]] = {
+    "pretrained": (PRETRAINED, "o", "encoder from ImageNet"),
+    "drawn": (DRAWN, "o", "from drawn weights"),
+    "recipe": (RECIPE, "D", "recipes, trained for longer"),
+}
+"""Colour, marker and label."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ class Point:
         miou: In percent.
         low: Lower end of its 95% interval.
         high: And the upper one.
-        pretrained: Whether its encoder began with ImageNet's weights.
+        kind: How it came about.
     """
 
     name: str
@@ -55,7 +69,7 @@ class Point:
     miou: float
     low: float
     high: float
-    pretrained: bool
+    kind: Kind
 
 
 def main() -> None:
@@ -63,11 +77,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("accuracy", type=Path)
     parser.add_argument("latency", type=Path)
+    parser.add_argument("--recipes", type=Path, nargs="+", default=[], help="results of recipes")
     parser.add_argument("--way", choices=WAYS, default="openvino")
     parser.add_argument("--out", type=Path, default=IMAGES / "choose.png")
     options = parser.parse_args()
     accuracy, latency = (json.loads(path.read_text()) for path in (options.accuracy, options.latency))
-    points = join(accuracy["networks"], latency["networks"], options.way)
+    rows = [*accuracy["networks"], *(recipe_row(path) for path in options.recipes)]
+    points = join(rows, latency["networks"], options.way)
     figure, axis = plt.subplots(figsize=(9, 6), layout="constrained")
     height, width = latency["size"]
     processor = latency["hardware"]
@@ -79,6 +95,20 @@ def main() -> None:
     draw(figure, axis, points)
     figure.savefig(options.out, dpi=110)
     print(f"wrote {options.out}: {', '.join(p.name for p in front(points))} are on the front")
+
+
+def recipe_row(path: Path) -> dict[str, Any]:
+    """A recipe's result as a row of accuracy.py's."""
+    result = json.loads(path.read_text())
+    settings = result["runs"][0]["settings"]
+    return {
+        "name": f"recipe {result['recipe']}",
+        "network": settings["model"],
+        "arguments": settings["model_args"],
+        "weights": "recipe",
+        "miou": result["value"],
+        "interval": result["interval"],
+    }
 
 
 def join(accuracy: list[dict[str, Any]], latency: list[dict[str, Any]], way: str) -> list[Point]:
@@ -95,7 +125,7 @@ def join(accuracy: list[dict[str, Any]], latency: list[dict[str, Any]], way: str
     missing = [row["name"] for row in accuracy if (row["network"], tuple(row["arguments"])) not in times]
     if missing:
         raise SystemExit(
-            f"no time in {way} for {', '.join(missing)}: run benchmarks/latency.py --accuracy with this file"
+            f"no time in {way} for {', '.join(missing)}: run benchmarks/latency.py --also with these files"
         )
     return [
         Point(
@@ -103,16 +133,17 @@ def join(accuracy: list[dict[str, Any]], latency: list[dict[str, Any]], way: str
             times[row["network"], tuple(row["arguments"])],
             100 * row["miou"],
             *(100 * end for end in row["interval"]),
-            pretrained=row["weights"] != "drawn",
+            kind=KINDS[row["weights"]],
         )
         for row in accuracy
     ]
 
 
 def front(points: Sequence[Point]) -> list[Point]:
-    """Those that no other is both faster and more accurate than, fastest first."""
+    """Those with equal work that no other is both faster and more accurate than, fastest first."""
     best: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.milliseconds, -p.miou)):
+    alike = [p for p in points if p.kind != "recipe"]
+    for point in sorted(alike, key=lambda p: (p.milliseconds, -p.miou)):
         if not best or point.miou > best[-1].miou:
             best.append(point)
     return best
@@ -142,24 +173,21 @@ def draw(figure: Figure, axis: Axes, points: Sequence[Point]) -> None:
     axis.plot(
         *zip(*line, strict=True), color=FRONT, linewidth=1.5, label="no other network beats these in both"
     )
-    for pretrained, colour, label in (
-        (True, PRETRAINED, "encoder from ImageNet"),
-        (False, DRAWN, "from drawn weights"),
-    ):
-        some = [p for p in points if p.pretrained == pretrained]
+    for kind, (colour, marker, label) in MARKS.items():
+        some = [p for p in points if p.kind == kind]
         if some:
             axis.errorbar(
                 [p.milliseconds for p in some],
                 [p.miou for p in some],
                 yerr=[[p.miou - p.low for p in some], [p.high - p.miou for p in some]],
-                fmt="o",
+                fmt=marker,
                 color=colour,
                 markersize=7,
                 elinewidth=1,
                 capsize=2,
                 label=label,
             )
-    figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
+    figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=9)
     place_labels(figure, axis, points, bold={p.name for p in best}, line=line)
 
 
