@@ -77,6 +77,7 @@ def test_widths_of_mobilenet_v2() -> None:
 
 
 def test_widths_of_mobilenet_v1() -> None:
+    assert build_encoder("vgg16_bn", {"alpha": 0.25}).channels == (16, 32, 64, 128, 128)
     assert build_encoder("mobilenet_v1", {"alpha": 0.5}).channels == (32, 64, 128, 256, 512)
     one, two = (build_encoder("mobilenet_v1", {"depth_multiplier": m}) for m in (1, 2))
     count = [sum(p.numel() for p in e.parameters() if p.shape[1:2] == (1,)) for e in (one, two)]
@@ -145,7 +146,7 @@ def test_arithmetic_decides_where_a_stride_looks() -> None:
             {},
             "there is no encoder 'resnet50'; there are mit_b0, mit_b1, mit_b2, mobilenet_v1, mobilenet_v2, ",
         ),
-        ("vgg16", {"alpha": 0.5}, "encoder vgg16 has no argument alpha; it has in_channels, activation"),
+        ("vgg16", {"tap": 1}, "encoder vgg16 has no argument tap; it has in_channels, alpha, activation"),
         ("mobilenet_v1", {"alpha": 0}, "alpha must be above 0"),
         ("mobilenet_v2", {"alpha": "wide"}, "encoder mobilenet_v2: alpha must be float, got 'wide'"),
         ("mobilenet_v2", {"output_stride": 4}, "output_stride must be one of 8, 16, 32, got 4"),

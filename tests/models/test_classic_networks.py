@@ -121,6 +121,14 @@ def test_segnet_on_vgg16_without_batch_normalisation(activation: str) -> None:
     }
 
 
+def test_segnet_mirrors_a_slim_encoder_and_gives_others_the_published_decoder() -> None:
+    slim = meta("segnet", 2, encoder_arguments={"alpha": 0.25})
+    assert [stage[-1].bn.num_features for stage in slim.stages] == [128, 64, 32, 16]  # pyright: ignore
+    assert slim.head.in_channels == 16  # pyright: ignore
+    other = meta("segnet", 2, encoder="mobilenet_v2", upsampling="bilinear")
+    assert [stage[-1].bn.num_features for stage in other.stages] == [512, 256, 128, 64]  # pyright: ignore
+
+
 # ---------------------------------------------------------------------------------------- U-Net
 
 

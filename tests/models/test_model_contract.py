@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from drawn_networks import CASES, CLASSES, TIMM_CASES, build, fresh, pictures, with_timm
+from drawn_networks import CASES, CLASSES, TIMM_CASES, build, fresh, photos, pictures, with_timm
 from pixelwise.models import MODELS, build_model
 from pixelwise.models.auxiliary import forward_with_auxiliary
 from pixelwise.nn.drop_path import DropPath
@@ -50,7 +50,8 @@ def test_bytes_are_taken_as_they_are(name: str) -> None:
 
 @every_model
 def test_channels_last_changes_rounding_only(name: str) -> None:
-    network, batch = build(name), pictures(2, 61, 83)
+    network = build(name)
+    batch = torch.from_numpy(photos(name, 61, 83)).permute(0, 3, 1, 2).float().contiguous()
     with torch.no_grad():
         expected = network(batch)
         turned = copy.deepcopy(network).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

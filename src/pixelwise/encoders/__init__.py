@@ -40,14 +40,14 @@ class Encoder(Protocol):
         ...
 
 
-def vgg16(*, in_channels: int = 3, activation: Activation = "relu") -> nn.Module:
+def vgg16(*, in_channels: int = 3, alpha: float = 1.0, activation: Activation = "relu") -> nn.Module:
     """VGG16 without batch normalisation, as published."""
-    return VGG16(in_channels=in_channels, batch_norm=False, activation=activation)
+    return VGG16(in_channels=in_channels, alpha=alpha, batch_norm=False, activation=activation)
 
 
-def vgg16_bn(*, in_channels: int = 3, activation: Activation = "relu") -> nn.Module:
+def vgg16_bn(*, in_channels: int = 3, alpha: float = 1.0, activation: Activation = "relu") -> nn.Module:
     """VGG16 with batch normalisation."""
-    return VGG16(in_channels=in_channels, batch_norm=True, activation=activation)
+    return VGG16(in_channels=in_channels, alpha=alpha, batch_norm=True, activation=activation)
 
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {

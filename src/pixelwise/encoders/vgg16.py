@@ -20,10 +20,11 @@ _BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
 class VGG16(nn.Module):
-    """Features after the five poolings, 64, 128, 256, 512, 512 channels at strides 2, 4, 8, 16, 32.
+    """Features after the five poolings: 64, 128, 256, 512, 512 channels (at alpha 1) at strides of 2 to 32.
 
     Args:
         in_channels: Channels of the input.
+        alpha: Factor of all channels.
         batch_norm: After every convolution.
         activation: After every convolution.
 
@@ -32,20 +33,26 @@ class VGG16(nn.Module):
     """
 
     def __init__(
-        self, *, in_channels: int = 3, batch_norm: bool = False, activation: Activation = "relu"
+        self,
+        *,
+        in_channels: int = 3,
+        alpha: float = 1.0,
+        batch_norm: bool = False,
+        activation: Activation = "relu",
     ) -> None:
         super().__init__()
-        check_width(in_channels=in_channels)
+        check_width(in_channels=in_channels, alpha=alpha)
+        widths = [max(1, int(width * alpha)) for width, _ in _BLOCKS]
         blocks: list[nn.Sequential] = []
         channels = in_channels
-        for width, count in _BLOCKS:
+        for width, (_, count) in zip(widths, _BLOCKS, strict=True):
             layers: list[nn.Module] = []
             for _ in range(count):
                 layers.append(conv3x3(channels, width, batch_norm=batch_norm, activation=activation))
                 channels = width
             blocks.append(nn.Sequential(*layers))
         self.blocks = nn.ModuleList(blocks)
-        self.channels = tuple(width for width, _ in _BLOCKS)
+        self.channels = tuple(widths)
         self.strides = (2, 4, 8, 16, 32)
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -23,8 +23,11 @@ from pixelwise.nn.resample import UnpoolIndices, Upsampling, make_upsampling
 
 STRIDE = 32
 
-# (channels of the inner convolutions, how many, channels of the last) of each decoder stage, deepest first.
-_STAGES = ((512, 2, 512), (512, 2, 256), (256, 2, 128), (128, 1, 64))
+_WIDTHS = (64, 128, 256, 512, 512)
+"""Channels of VGG16's blocks; the decoder's stages have those in turn, deepest first."""
+
+_INNER = (2, 2, 2, 1)
+"""Convolutions of each stage before that to the next one's channels."""
 
 
 class SegNet(nn.Module):
@@ -80,16 +83,19 @@ class SegNet(nn.Module):
         def conv(inputs: int, outputs: int) -> nn.Module:
             return conv3x3(inputs, outputs, batch_norm=True, activation=activation)
 
-        widths = (self.encoder.channels[-1], *(last for _, _, last in _STAGES))
+        # By indices each map returns to the channels that were pooled; others get VGG16's mirror image.
+        mirrored = self.encoder.channels if isinstance(self.encoder, VGG16) else _WIDTHS
+        *inner, last = mirrored[::-1]  # deepest first: 512, 512, 256, 128, and 64
+        widths = (self.encoder.channels[-1], *inner[1:], last)
         self.ups = nn.ModuleList(map(up, widths))
         self.stages = nn.ModuleList(
             nn.Sequential(
-                conv(width, inner), *(conv(inner, inner) for _ in range(count - 1)), conv(inner, last)
+                conv(width, across), *(conv(across, across) for _ in range(count - 1)), conv(across, end)
             )
-            for width, (inner, count, last) in zip(widths, _STAGES, strict=False)
+            for width, across, count, end in zip(widths, inner, _INNER, widths[1:], strict=False)
         )
-        self.last = conv(64, 64)
-        self.head = nn.Conv2d(64, num_classes, 3, padding=1)
+        self.last = conv(last, last)
+        self.head = nn.Conv2d(last, num_classes, 3, padding=1)
         self.by_indices = upsampling == "unpool-indices"
 
     def forward(self, x: Tensor) -> Tensor:
