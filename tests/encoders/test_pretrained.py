@@ -14,14 +14,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pixelwise.encoders import build_encoder, pretrained
-from pixelwise.encoders.pretrained import (
-    Published,
-    adapt_first_layer,
-    fetch_published,
-    load_pretrained,
-    read_pretrained,
-)
+from pixelwise.encoders import build_encoder
+from pixelwise.encoders.pretrained import adapt_first_layer, load_pretrained, read_pretrained
+from pixelwise.encoders.published import PUBLISHED, Published, fetch_published
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.header import ModelHeader
 from pixelwise.model_file import save_model
@@ -345,7 +340,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
         threading.Thread(target=http.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{http.server_address[1]}/vgg16-drawn.pth"
         digest = hashlib.sha256(content).hexdigest()
-        monkeypatch.setitem(pretrained.PUBLISHED, "vgg16", Published(url, len(content), digest))
+        monkeypatch.setitem(PUBLISHED, "vgg16", Published(url, len(content), digest))
         yield asked
         http.shutdown()
 
@@ -365,8 +360,8 @@ def test_published_weights_are_fetched_once(server: list[str], tmp_path: Path) -
 def test_weights_with_the_wrong_checksum_are_not_kept(
     server: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = pretrained.PUBLISHED["vgg16"]
-    monkeypatch.setitem(pretrained.PUBLISHED, "vgg16", Published(right.url, right.size, "0" * 64))
+    right = PUBLISHED["vgg16"]
+    monkeypatch.setitem(PUBLISHED, "vgg16", Published(right.url, right.size, "0" * 64))
     with pytest.raises(DataError, match=r"wrong checksum and was deleted.*give its path as the weights"):
         fetch_published("vgg16", cache=tmp_path / "cache", pause=0)
     assert not list((tmp_path / "cache").iterdir())
@@ -374,7 +369,7 @@ def test_weights_with_the_wrong_checksum_are_not_kept(
 
 def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = "http://127.0.0.1:1/vgg16.pth"
-    monkeypatch.setitem(pretrained.PUBLISHED, "vgg16", Published(url, 10, "0" * 64))
+    monkeypatch.setitem(PUBLISHED, "vgg16", Published(url, 10, "0" * 64))
     with pytest.raises(DataError, match=f"{url} could not be fetched .*fetch it on another machine"):
         fetch_published("vgg16", cache=tmp_path, pause=0)
     with pytest.raises(
@@ -385,6 +380,6 @@ def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @needs_weights
 def test_the_published_checksum_is_the_real_files() -> None:
-    wanted = pretrained.PUBLISHED["mobilenet_v2"]
+    wanted = PUBLISHED["mobilenet_v2"]
     content = REAL.read_bytes()
     assert (len(content), hashlib.sha256(content).hexdigest()) == (wanted.size, wanted.sha256)

@@ -1,79 +1,34 @@
-"""Pretrained weights of encoders: published ones, fetched once and checked, or a file of the user's.
+"""Pretrained weights of encoders: published ones, or a file of the user's.
 
-A file is read as safetensors, or by torch's reader for plain tensors, which refuses everything else that a
-pickle can hold: nothing in it is run. Weights bring the conventions that they were trained with (the range
-of their pictures, the framework's arithmetic), and the network follows. Knows no decoder.
+Weights bring the conventions that they were trained with (the range of their pictures, the framework's
+arithmetic), and the network follows. Knows no decoder.
 """
 
 from __future__ import annotations
 
 import json
-import pickle
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from pixelwise.encoders import mobilenet_v2, mobilenet_v3, pidnet, resnet
+from pixelwise.encoders.foreign_names import NAMES, Rename, lenient, renamed
 from pixelwise.encoders.mix_transformer_names import encoder_tensors, reference_tensors
+from pixelwise.encoders.published import IMAGENET, fetch_published
+from pixelwise.encoders.tensor_files import read_tensors
 from pixelwise.encoders.timm_encoder import PREFIX, timm_convention
 from pixelwise.encoders.timm_weights import fetch_timm, own_tensors
-from pixelwise.encoders.vgg16 import torchvision_names
 from pixelwise.encoders.vit_weights import DINOV2, dinov2_tensors, fetch_dinov2
 from pixelwise.errors import ConfigError, DataError
-from pixelwise.fetch import Wanted, fetch
 from pixelwise.files import sha256_of
 from pixelwise.progress import Progress
 
-IMAGENET = "imagenet"
 _ENCODER = "encoder."
 _AUTHORS = {"pidnet": "its authors"}
-_MAX_BYTES = 4 << 30
-
-
-@dataclass(frozen=True)
-class Published:
-    """Weights that somebody published.
-
-    Attributes:
-        url: Where.
-        size: Bytes.
-        sha256: Of its bytes, in lower-case hexadecimal.
-    """
-
-    url: str
-    size: int
-    sha256: str
-
-
-PUBLISHED: dict[str, Published] = {  # torchvision's, BSD-3-Clause
-    "mobilenet_v2": Published(
-        "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
-        14_212_972,
-        "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
-    ),
-    "resnet18": Published(
-        "https://download.pytorch.org/models/resnet18-f37072fd.pth",
-        46_830_571,
-        "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
-    ),
-    "vgg16": Published(
-        "https://download.pytorch.org/models/vgg16-397923af.pth",
-        553_433_881,
-        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-    ),
-    "vgg16_bn": Published(
-        "https://download.pytorch.org/models/vgg16_bn-6c64b313.pth",
-        553_507_836,
-        "6c64b3138f2f4fcb3bcc4cafde11619c4f440eb1631787e93a682fd88305888a",
-    ),
-}
+_MIX_TRANSFORMERS = ("mit_b0", "mit_b1", "mit_b2")
 
 
 @dataclass(frozen=True)
@@ -95,10 +50,6 @@ class Pretrained:
     normalisation: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     rest: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
-
-
-Rename = Callable[[str], "str | None"]
-"""Our name of a published tensor; None for one that is not of the network."""
 
 
 def read_pretrained(
@@ -148,44 +99,6 @@ def read_pretrained(
         own = own_tensors(encoder, tensors, path)
         return Pretrained(str(path), own, sha256_of(path), timm_convention(encoder))
     return _from_published(encoder, path, tensors, whole)
-
-
-def fetch_published(
-    encoder: str, *, cache: Path | None = None, progress: Progress | None = None, pause: float = 2.0
-) -> Path:
-    """The file of an encoder's ImageNet weights in the cache; fetched and checked where it is not there yet.
-
-    Raises:
-        ConfigError: None are published for this encoder.
-        DataError: They could not be fetched, or not be written.
-    """
-    if encoder not in PUBLISHED:
-        raise ConfigError(
-            f"there are no published {IMAGENET} weights for {encoder}; there are for {', '.join(PUBLISHED)}"
-        )
-    wanted = PUBLISHED[encoder]
-    name = wanted.url.rsplit("/", 1)[-1]
-    folder = cache or Path(platformdirs.user_cache_dir("pixelwise")) / "weights"
-    path, part = folder / name, folder / f"{name}.part"
-    try:
-        if path.is_file() and sha256_of(path) == wanted.sha256:
-            return path
-        folder.mkdir(parents=True, exist_ok=True)
-        reason = fetch(
-            wanted.url, part, Wanted(name, wanted.size, wanted.sha256), progress=progress, pause=pause
-        )
-        if reason is None:
-            part.replace(path)
-            return path
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written ({error.strerror or error}); make room, or fetch {wanted.url} by "
-            "hand and give its path as the weights"
-        ) from error
-    raise DataError(
-        f"{wanted.url} could not be fetched ({reason}); check the connection, or fetch it on another machine "
-        "and give its path as the weights"
-    )
 
 
 def load_pretrained(encoder: nn.Module, pretrained: Pretrained) -> None:
@@ -266,64 +179,30 @@ def adapt_first_layer(weight: Tensor, in_channels: int) -> Tensor:
     return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
-    """All tensors of a file, and the header text of a pixelwise model file; errors as `read_pretrained`."""
-    if path.stat().st_size > _MAX_BYTES:
-        raise ConfigError(f"{path}: {path.stat().st_size:,} bytes are more than any encoder's weights")
-    if path.suffix != ".safetensors":
-        return _read_torch(path), None
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            return {key: file.get_tensor(key) for key in file.keys()}, metadata.get("pixelwise")  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} is truncated or damaged ({error}): copy or download it again") from error
-
-
-def _read_torch(path: Path) -> dict[str, Tensor]:
-    """A state dict that `torch.save` wrote, by the reader that takes tensors only."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ConfigError(
-            f"{path} holds more than tensors (or is no torch file), which is not opened because it could run "
-            "code: save its state_dict() alone, best as .safetensors"
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path} is truncated, damaged or no torch file ({error}): download it again"
-        ) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]  # beside settings and counters of the training that wrote the file
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ConfigError(f"{path} holds no state dict (names and tensors): save the network's state_dict()")
-    return {str(key): tensor for key, tensor in content.items()}
-
-
 def _from_published(
     encoder: str, path: Path, tensors: Mapping[str, Tensor], whole: Rename | None
 ) -> Pretrained:
     """Published names as ours; the pictures are standardised, the arithmetic is PyTorch's."""
     if encoder in _MIX_TRANSFORMERS:
         return _from_segformer(encoder, path, tensors)
-    if whole is not None and (found := _renamed(tensors, _lenient(whole))):
+    if whole is not None and (found := renamed(tensors, lenient(whole))):
         parts, rest = _parted(found)
         if parts:
             return Pretrained(str(path), parts, sha256_of(path), IMAGENET, rest=rest)
     if encoder in DINOV2:
         own, registers = dinov2_tensors(encoder, tensors, path)
         return Pretrained(str(path), own, sha256_of(path), IMAGENET, {"registers": registers})
-    if encoder not in _RENAME:
-        able = ", ".join((*_RENAME, *_MIX_TRANSFORMERS, *DINOV2))
+    if encoder not in NAMES:
+        able = ", ".join((*NAMES, *_MIX_TRANSFORMERS, *DINOV2))
         raise ConfigError(f"{path}: no foreign weights can be read for {encoder}; for {able} they can")
-    renamed = _renamed(tensors, _RENAME[encoder])
-    if not renamed:
+    own = renamed(tensors, NAMES[encoder])
+    if not own:
         raise ConfigError(
             f"{path}: no tensor has a name of {_AUTHORS.get(encoder, 'torchvision')}'s {encoder}; it holds "
             f"{', '.join(list(tensors)[:3])} …"
         )
     arguments = {"arithmetic": "torch"} if encoder == "mobilenet_v2" else {}
-    return Pretrained(str(path), renamed, sha256_of(path), IMAGENET, arguments)
+    return Pretrained(str(path), own, sha256_of(path), IMAGENET, arguments)
 
 
 def _from_segformer(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> Pretrained:
@@ -336,10 +215,6 @@ def _from_segformer(encoder: str, path: Path, tensors: Mapping[str, Tensor]) -> 
         )
     own = encoder_tensors(reference)
     return Pretrained(str(path), own, sha256_of(path), IMAGENET, {"eps": reference.eps})
-
-
-def _renamed(tensors: Mapping[str, Tensor], rename: Rename) -> dict[str, Tensor]:
-    return {name: tensor for key, tensor in tensors.items() if (name := rename(key)) is not None}
 
 
 def _parted(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -367,39 +242,3 @@ def _from_model_file(encoder: str, path: Path, tensors: Mapping[str, Tensor], he
     own.pop("in_channels", None)
     own.pop("drop_path", None)  # how it was trained, and nothing that the weights need
     return Pretrained(str(path), parts, sha256_of(path), convention, own)
-
-
-def _torchvision_vgg(batch_norm: bool) -> Rename:
-    layers = torchvision_names(batch_norm)
-
-    def rename(key: str) -> str | None:
-        layer, _, part = key.rpartition(".")
-        return f"{layers[layer]}.{part}" if layer in layers else None
-
-    return rename
-
-
-def _lenient(rename: Rename) -> Rename:
-    """The renaming with None for a name that is of no such network."""
-
-    def careful(key: str) -> str | None:
-        try:
-            return rename(key)
-        except (IndexError, ValueError, KeyError):
-            return None
-
-    return careful
-
-
-_MIX_TRANSFORMERS = ("mit_b0", "mit_b1", "mit_b2")
-
-_RENAME: dict[str, Rename] = {
-    "mobilenet_v2": _lenient(mobilenet_v2.torchvision_name),
-    "mobilenet_v3_large": _lenient(mobilenet_v3.large_name),
-    "mobilenet_v3_small": _lenient(mobilenet_v3.small_name),
-    "pidnet": _lenient(pidnet.published_name),
-    "resnet18": _lenient(resnet.torchvision_name),
-    "resnet34": _lenient(resnet.torchvision_name),
-    "vgg16": _torchvision_vgg(False),
-    "vgg16_bn": _torchvision_vgg(True),
-}

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from pixelwise.encoders import complete_encoder_arguments, convention
-from pixelwise.encoders.pretrained import Pretrained, Rename, load_pretrained, load_rest, read_pretrained
+from pixelwise.encoders.foreign_names import Rename
+from pixelwise.encoders.pretrained import Pretrained, load_pretrained, load_rest, read_pretrained
 from pixelwise.errors import ConfigError
 from pixelwise.header import Architecture
 from pixelwise.models import lraspp, pidnet

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from pixelwise.encoders import build_encoder
 from pixelwise.encoders.mix_transformer_names import reference_tensors
-from pixelwise.encoders.pretrained import read_tensors
+from pixelwise.encoders.tensor_files import read_tensors
 from pixelwise.errors import ConfigError
 from pixelwise.nn.conv import ARITHMETICS, BatchNorm
 from pixelwise.nn.frame import RepeatedBorder, crop, enlarge, full_precision

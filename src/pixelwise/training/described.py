@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pixelwise.config import TrainConfig
-from pixelwise.encoders.pretrained import IMAGENET
+from pixelwise.encoders.published import IMAGENET
 from pixelwise.errors import ConfigError
 from pixelwise.models import assemble, read_weights
 from pixelwise.nn.arguments import parse_arguments

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pixelwise.config import TrainConfig
-from pixelwise.encoders.pretrained import IMAGENET
+from pixelwise.encoders.published import IMAGENET
 from pixelwise.errors import ConfigError, ModelFileError
 from pixelwise.files import sha256_of
 from pixelwise.header import Architecture
