@@ -3,6 +3,7 @@
     python benchmarks/accuracy.py CAMVID --out runs/accuracy --weights MOBILENETV2.pth [--minutes 20]
     python benchmarks/accuracy.py CAMVID --out runs/accuracy --only pidnet-s,lraspp      # some of them
     python benchmarks/accuracy.py CAMVID --out runs/accuracy --epochs 120 --device cuda  # as long as it takes
+    python benchmarks/accuracy.py CAMVID --out runs/accuracy --weights models/camvid.safetensors --only NAMES
 
 Every network trains for the same processor time of one thread: how many epochs that makes is found by
 timing a few steps, and the learning rate falls to zero over them. So this answers what an afternoon's machine
@@ -11,8 +12,10 @@ same.
 
 Pictures of 360x480 in crops of 256x320, AdamW, poly schedule, cross-entropy and Dice, a moving average of
 the weights. Whose encoder has ImageNet weights in a file (MobileNetV2) starts from them, all others from
-drawn ones; which it is stands in each row. The figure is mIoU of the 11 classes on the 101 validation
-pictures at their own size, with a 95% bootstrap interval over pictures; these chose the best epoch too.
+drawn ones; which it is stands in each row. With a model file as `--weights` it starts from the encoder that
+this network was trained with, so that decoders are compared when the encoder has come to its end. The figure
+is mIoU of the 11 classes on the 101 validation pictures at their own size, with a 95% bootstrap interval over
+pictures; these chose the best epoch too.
 
 A network that is done has a row in `OUT/rows` and is not trained again; one that was stopped goes on. All
 rows together are written to `results/accuracy-camvid-DATE.json`.
@@ -107,7 +110,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    names = options.only.split(",")
+    names: list[str] = options.only.split(",")
     unknown = [name for name in names if name not in CASES]
     if unknown:
         sys.exit(f"no network {', '.join(unknown)}; there are {', '.join(CASES)}")
@@ -117,13 +120,13 @@ def main() -> None:
     rows = options.out / "rows"
     rows.mkdir(parents=True, exist_ok=True)
     for name in names:
-        row = rows / f"{_slug(name)}.json"
+        row = rows / f"{_slug(_called(name, options.weights))}.json"
         if row.exists():
             continue
         words = [sys.executable, __file__, *sys.argv[1:], "--only", name, "--here"]
         done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
         row.write_text(done.stdout.splitlines()[-1] + "\n")
-        print(f"{name}: {done.stdout.splitlines()[-1]}", flush=True)
+        print(done.stdout.splitlines()[-1], flush=True)
     found = [json.loads(path.read_text()) for path in sorted(rows.glob("*.json"))]
     write_result(
         "accuracy-camvid",
@@ -133,6 +136,18 @@ def main() -> None:
         batch_size=BATCH,
         networks=sorted(found, key=lambda row: -row["miou"]),
     )
+
+
+def _before(name: str, weights: str) -> str:
+    """Which network trained the encoder that this one starts from, if one did."""
+    path = Path(weights)
+    return path.stem if CASES[name].pretrained and path.suffix == ".safetensors" else ""
+
+
+def _called(name: str, weights: str) -> str:
+    """Its name in the result."""
+    before = _before(name, weights)
+    return f"{name} from {before}" if before else name
 
 
 def _slug(name: str) -> str:
@@ -151,8 +166,9 @@ def _train(options: argparse.Namespace, name: str) -> dict[str, Any]:
 
     if options.device == "cpu":
         torch.set_num_threads(1)
-    case, out = CASES[name], options.out / _slug(name)
-    spending = _Spending(options.out / f"{_slug(name)}.spent.json")
+    case, before, called = CASES[name], _before(name, options.weights), _called(name, options.weights)
+    out = options.out / _slug(called)
+    spending = _Spending(options.out / f"{_slug(called)}.spent.json")
     if (out / "config.json").exists():
         run = training.resume(out, listener=spending)
     else:
@@ -165,10 +181,10 @@ def _train(options: argparse.Namespace, name: str) -> dict[str, Any]:
     result = evaluate(segmenter.predictor, dataset.reader, dataset.indices("val"))
     interval = result.miou_interval
     return {
-        "name": name,
+        "name": called,
         "network": case.network,
         "arguments": case.arguments,
-        "weights": "ImageNet" if case.pretrained else "drawn",
+        "weights": f"encoder of {before}" if before else "ImageNet" if case.pretrained else "drawn",
         "miou": round(result.metrics.miou, 4),
         "interval": None if interval is None else [round(interval.low, 4), round(interval.high, 4)],
         "iou": {

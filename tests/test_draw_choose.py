@@ -52,6 +52,7 @@ FOUND = (
     ("quick", 0.5, 10.0, "drawn"),
     ("as quick", 0.4, 10.0, "drawn"),
     ("longer", 0.9, 5.0, "recipe"),
+    ("again", 0.8, 5.0, "encoder of longer"),
 )
 
 
@@ -97,7 +98,7 @@ def test_labels_cover_neither_each_other_nor_points(plot: Any) -> None:
 
 
 def test_from_results_to_a_picture(plot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    accuracy, latency = rows(*FOUND[:-1])
+    accuracy, latency = rows(*FOUND[:-2])
     recipe = {
         "recipe": "best",
         "value": 0.8,

@@ -7,8 +7,8 @@ A network of both files is a point; one that is only in the first ends the run, 
 networks out says more than it knows. The time's axis is logarithmic, since the networks lie a factor of a
 hundred apart; accuracy's is linear and does not begin at zero, so each point has the bar of its 95% interval:
 points whose bars overlap are not told apart by this data. The line joins those that no other network beats in
-both. All points had the same work, which the text tells; above them recipes stand as diamonds, the same
-networks trained for longer, and no line compares them with the points.
+both. All these points had the same work, which the text tells. In grey, and compared by no line, stand what
+had more: decoders over an encoder that has been trained on CamVid before, and, as diamonds, recipes.
 """
 
 from __future__ import annotations
@@ -35,18 +35,16 @@ WAYS = {
     "openvino": "OpenVINO, float32",
     "openvino-int8": "OpenVINO, 8-bit numbers",
 }
-PRETRAINED, DRAWN, RECIPE, FRONT = "#0b6e99", "#c2571a", "#4a4a4a", "#9a9a9a"
+PRETRAINED, DRAWN, LONGER, FRONT = "#0b6e99", "#c2571a", "#4a4a4a", "#9a9a9a"
 
-Kind = Literal["pretrained", "drawn", "recipe"]
+Kind = Literal["pretrained", "drawn", "seen", "recipe"]
 """How a network came to its accuracy."""
-
-KINDS: dict[str, Kind] = {"ImageNet": "pretrained", "drawn": "drawn", "recipe": "recipe"}
-"""By the weights that a row says it began with."""
 
 MARKS: dict[Kind, tuple[str, str, str]] = {
     "pretrained": (PRETRAINED, "o", "encoder from ImageNet"),
     "drawn": (DRAWN, "o", "from drawn weights"),
-    "recipe": (RECIPE, "D", "recipes, trained for longer"),
+    "seen": (LONGER, "o", "encoder trained on CamVid before"),
+    "recipe": (LONGER, "D", "recipes, trained for longer"),
 }
 """Colour, marker and label."""
 
@@ -133,16 +131,22 @@ def join(accuracy: list[dict[str, Any]], latency: list[dict[str, Any]], way: str
             times[row["network"], tuple(row["arguments"])],
             100 * row["miou"],
             *(100 * end for end in row["interval"]),
-            kind=KINDS[row["weights"]],
+            kind=kind_of(row["weights"]),
         )
         for row in accuracy
     ]
 
 
+def kind_of(weights: str) -> Kind:
+    """By the weights that a row says it began with."""
+    kinds: dict[str, Kind] = {"ImageNet": "pretrained", "drawn": "drawn", "recipe": "recipe"}
+    return "seen" if weights.startswith("encoder of ") else kinds[weights]
+
+
 def front(points: Sequence[Point]) -> list[Point]:
     """Those with equal work that no other is both faster and more accurate than, fastest first."""
     best: list[Point] = []
-    alike = [p for p in points if p.kind != "recipe"]
+    alike = [p for p in points if p.kind in ("pretrained", "drawn")]
     for point in sorted(alike, key=lambda p: (p.milliseconds, -p.miou)):
         if not best or point.miou > best[-1].miou:
             best.append(point)
@@ -187,7 +191,7 @@ def draw(figure: Figure, axis: Axes, points: Sequence[Point]) -> None:
                 capsize=2,
                 label=label,
             )
-    figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    figure.legend(loc="outside upper left", ncols=5, frameon=False, fontsize=8)
     place_labels(figure, axis, points, bold={p.name for p in best}, line=line)
 
 
