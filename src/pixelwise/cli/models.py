@@ -46,19 +46,28 @@ class Models:
             print_json(rows)
             return 0
         height, width = HEIGHT_WIDTH
-        table = Table(box=None, pad_edge=False)
-        for title in (
-            "network",
-            "parameters",
-            f"multiply-adds at {width}x{height}",
-            "native stride",
-            "source",
-        ):
-            table.add_column(title, justify="left" if title in ("network", "source") else "right")
-        for row in rows:
-            work = f"{row['multiply_adds'] / 1e9:.2f} G"
-            table.add_row(
-                row["name"], f"{row['parameters']:,}", work, str(row["native_stride"]), row["source"]
+        cells = [
+            (
+                row["name"],
+                f"{row['parameters']:,}",
+                f"{row['multiply_adds'] / 1e9:.2f} G",
+                str(row["native_stride"]),
+                row["source"],
             )
-        Console().print(table)
+            for row in rows
+        ]
+        table = Table(box=None, pad_edge=False)
+        for column, title in enumerate(("network", "parameters", "multiply-adds", "stride")):
+            needed = max(len(title), *(len(row[column]) for row in cells))
+            table.add_column(title, justify="right" if column else "left", min_width=needed)
+        # Authors and year come first: what a narrow terminal cuts off is the name of the paper.
+        table.add_column("source", no_wrap=True)
+        for row in cells:
+            table.add_row(*row)
+        console = Console()
+        console.print(table)
+        console.print(
+            f"{self.classes} classes; multiply-adds of a picture of {width}x{height}; stride of a network's own "
+            "answer"
+        )
         return 0
