@@ -67,7 +67,7 @@ class Models:
         console = Console()
         console.print(table)
         console.print(
-            f"{self.classes} classes; multiply-adds of a picture of {width}x{height}; stride of a network's own "
-            "answer"
+            f"{self.classes} classes; multiply-adds of a picture of {width}x{height}; "
+            "stride of a network's own answer"
         )
         return 0
