@@ -20,7 +20,8 @@ def plot(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.syspath_prepend(FOLDER)
     yield importlib.import_module("draw_choose")
-    sys.modules.pop("draw_choose", None)
+    for name in ("draw_choose", "choose_rows"):
+        sys.modules.pop(name, None)
 
 
 def rows(
@@ -35,6 +36,8 @@ def rows(
             "weights": weights,
             "miou": miou,
             "interval": [miou - 0.01, miou + 0.02],
+            "iou": {"pole": miou / 2},
+            "steps": 1000,
         }
         for name, miou, _, weights in found
     ]
@@ -97,13 +100,21 @@ def test_labels_cover_neither_each_other_nor_points(plot: Any) -> None:
     plot.plt.close(figure)
 
 
-def test_from_results_to_a_picture(plot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_results_to_a_picture_and_a_table(
+    plot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     accuracy, latency = rows(*FOUND[:-2])
     recipe = {
         "recipe": "best",
         "value": 0.8,
         "interval": [0.79, 0.82],
-        "runs": [{"settings": {"model": "slow", "model_args": ["a=1"]}}],
+        "runs": [
+            {
+                "settings": {"model": "slow", "model_args": ["a=1"]},
+                "figures": {"mIoU": {"value": 0.8}, "IoU of pole": {"value": 0.1234}},
+                "steps": 12345,
+            }
+        ],
     }
     results = {
         "accuracy": {"networks": accuracy},
@@ -123,3 +134,7 @@ def test_from_results_to_a_picture(plot: Any, tmp_path: Path, monkeypatch: pytes
     plot.main()
     with Image.open(out) as picture:
         assert picture.size == (990, 660)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[2] == "| recipe best | recipe | 12,345 | 80.0 (79.0 to 82.0) | 12.3 | 40 |  |  |"
+    assert printed[3] == "| slow | ImageNet | 1,000 | 70.0 (69.0 to 72.0) | 35.0 | 40 |  |  |"
+    assert printed[-1].endswith("quick, middle, slow are on the front")

@@ -1,4 +1,4 @@
-"""Draws the plot in choose.md: accuracy on CamVid against the time of a picture, from committed results.
+"""Draws the plot in choose.md, accuracy on CamVid against the time of a picture, and prints its table.
 
     python docs/guide/draw_choose.py benchmarks/results/accuracy-camvid-DATE.json \
         benchmarks/results/latency-DATE.json [--recipes recipes/results/camvid*.json] [--way openvino-int8]
@@ -18,11 +18,10 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import matplotlib.pyplot as plt
+from choose_rows import WAYS, Kind, Point, front, join, recipe_row, steps, table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
@@ -30,15 +29,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
-WAYS = {
-    "torch": "PyTorch, float32",
-    "openvino": "OpenVINO, float32",
-    "openvino-int8": "OpenVINO, 8-bit numbers",
-}
 PRETRAINED, DRAWN, LONGER, FRONT = "#0b6e99", "#c2571a", "#4a4a4a", "#9a9a9a"
-
-Kind = Literal["pretrained", "drawn", "seen", "recipe"]
-"""How a network came to its accuracy."""
 
 MARKS: dict[Kind, tuple[str, str, str]] = {
     "pretrained": (PRETRAINED, "o", "encoder from ImageNet"),
@@ -49,33 +40,13 @@ MARKS: dict[Kind, tuple[str, str, str]] = {
 """Colour, marker and label."""
 
 
-@dataclass(frozen=True)
-class Point:
-    """A network in the plot.
-
-    Attributes:
-        name: Its label.
-        milliseconds: A picture takes.
-        miou: In percent.
-        low: Lower end of its 95% interval.
-        high: And the upper one.
-        kind: How it came about.
-    """
-
-    name: str
-    milliseconds: float
-    miou: float
-    low: float
-    high: float
-    kind: Kind
-
-
 def main() -> None:
     """Writes the plot."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("accuracy", type=Path)
     parser.add_argument("latency", type=Path)
     parser.add_argument("--recipes", type=Path, nargs="+", default=[], help="results of recipes")
+    parser.add_argument("--thin", default="pole", help="the class whose IoU stands in the table too")
     parser.add_argument("--way", choices=WAYS, default="openvino")
     parser.add_argument("--out", type=Path, default=IMAGES / "choose.png")
     options = parser.parse_args()
@@ -92,71 +63,8 @@ def main() -> None:
     axis.set_ylabel("mIoU on CamVid's validation pictures, 11 classes, % (bars: 95% interval)")
     draw(figure, axis, points)
     figure.savefig(options.out, dpi=110)
-    print(f"wrote {options.out}: {', '.join(p.name for p in front(points))} are on the front")
-
-
-def recipe_row(path: Path) -> dict[str, Any]:
-    """A recipe's result as a row of accuracy.py's."""
-    result = json.loads(path.read_text())
-    settings = result["runs"][0]["settings"]
-    return {
-        "name": f"recipe {result['recipe']}",
-        "network": settings["model"],
-        "arguments": settings["model_args"],
-        "weights": "recipe",
-        "miou": result["value"],
-        "interval": result["interval"],
-    }
-
-
-def join(accuracy: list[dict[str, Any]], latency: list[dict[str, Any]], way: str) -> list[Point]:
-    """The networks of the first result with the times of the second, by network and arguments.
-
-    Raises:
-        SystemExit: One has no time that way, or no interval.
-    """
-    times = {
-        (row["network"], tuple(row["arguments"])): row["milliseconds"][way]["median"]
-        for row in latency
-        if way in row["milliseconds"]
-    }
-    missing = [row["name"] for row in accuracy if (row["network"], tuple(row["arguments"])) not in times]
-    if missing:
-        raise SystemExit(
-            f"no time in {way} for {', '.join(missing)}: run benchmarks/latency.py --also with these files"
-        )
-    return [
-        Point(
-            row["name"],
-            times[row["network"], tuple(row["arguments"])],
-            100 * row["miou"],
-            *(100 * end for end in row["interval"]),
-            kind=kind_of(row["weights"]),
-        )
-        for row in accuracy
-    ]
-
-
-def kind_of(weights: str) -> Kind:
-    """By the weights that a row says it began with."""
-    kinds: dict[str, Kind] = {"ImageNet": "pretrained", "drawn": "drawn", "recipe": "recipe"}
-    return "seen" if weights.startswith("encoder of ") else kinds[weights]
-
-
-def front(points: Sequence[Point]) -> list[Point]:
-    """Those with equal work that no other is both faster and more accurate than, fastest first."""
-    best: list[Point] = []
-    alike = [p for p in points if p.kind in ("pretrained", "drawn")]
-    for point in sorted(alike, key=lambda p: (p.milliseconds, -p.miou)):
-        if not best or point.miou > best[-1].miou:
-            best.append(point)
-    return best
-
-
-def steps(best: Sequence[Point], *, until: float) -> list[tuple[float, float]]:
-    """Corners of the front: what accuracy there is for a time."""
-    ends = [*(p.milliseconds for p in best[1:]), until]
-    return [(time, p.miou) for p, end in zip(best, ends, strict=True) for time in (p.milliseconds, end)]
+    print("\n".join(table(rows, latency["networks"], options.thin)))
+    print(f"\nwrote {options.out}: {', '.join(p.name for p in front(points))} are on the front")
 
 
 def draw(figure: Figure, axis: Axes, points: Sequence[Point]) -> None:
