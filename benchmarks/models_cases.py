@@ -37,10 +37,12 @@ NEAREST: dict[str, tuple[str, ...]] = {
 """Of networks as they are by default; neither library has the others, or not as wide."""
 
 PAIRS: dict[str, Case] = {
-    "unet on mobilenet_v2": Case("unet", ("encoder=mobilenet_v2",), ("smp-unet-mobilenet_v2",)),
-    "unet on resnet18": Case("unet", ("encoder=resnet18",), ("smp-unet-resnet18",)),
+    "unet on mobilenet_v2": Case(
+        "unet", ("encoder=mobilenet_v2", "batch_norm=true"), ("smp-unet-mobilenet_v2",)
+    ),
+    "unet on resnet18": Case("unet", ("encoder=resnet18", "batch_norm=true"), ("smp-unet-resnet18",)),
     "unet on timm:efficientnet_b0": Case(
-        "unet", ("encoder=timm:efficientnet_b0",), ("smp-unet-efficientnet_b0",)
+        "unet", ("encoder=timm:efficientnet_b0", "batch_norm=true"), ("smp-unet-efficientnet_b0",)
     ),
     "deeplabv3plus on resnet18": Case(
         "deeplabv3plus", ("encoder=resnet18", "output_stride=32"), ("smp-deeplabv3plus-resnet18",)
