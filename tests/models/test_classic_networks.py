@@ -164,6 +164,17 @@ def test_valid_sizes() -> None:
         assert size <= side - 4 < size + 16
 
 
+def test_unet_has_batch_normalisation_over_a_named_encoder_alone() -> None:
+    def norms(**arguments: object) -> int:
+        ups = meta("unet", 2, **arguments).ups
+        return sum(isinstance(module, nn.BatchNorm2d) for module in ups.modules())  # pyright: ignore
+
+    assert norms() == norms(encoder="mobilenet_v2", batch_norm=False) == 0
+    assert norms(encoder="mobilenet_v2") == norms(encoder="mobilenet_v2", batch_norm=True) == 2 * 5
+    arguments = meta("unet", 2, encoder="mobilenet_v2").architecture.arguments  # pyright: ignore
+    assert arguments["batch_norm"] is True  # written down, whatever the default becomes
+
+
 def test_unet_without_padding_does_not_see_the_frame() -> None:
     """Far from the border a picture and a crop of it get the same logits: nothing was padded with zeros."""
     network = build_model("unet", num_classes=2, arguments={"padding": "valid", "width": 4}, seed=0).eval()

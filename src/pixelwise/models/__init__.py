@@ -49,6 +49,7 @@ class ModelInfo:
         encoder: The encoder of networks that have no argument of that name; its weights can be pretrained.
         decides: Arguments of the encoder that the network's own of that name stand for too.
         published: Our name of a tensor in the files of the network's authors; None for a foreign one.
+        over_encoders: Defaults that are others where an encoder is named instead of the paper's own.
     """
 
     build: Callable[..., nn.Module]
@@ -57,6 +58,7 @@ class ModelInfo:
     encoder: str | None = None
     decides: tuple[str, ...] = ()
     published: Rename | None = None
+    over_encoders: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 _LONG = "Long 2015, Fully Convolutional Networks"
@@ -72,7 +74,7 @@ MODELS: dict[str, ModelInfo] = {
     "fcn-32s": ModelInfo(FCN, _LONG, {"stride": 32}),
     "fcn-16s": ModelInfo(FCN, _LONG, {"stride": 16}),
     "fcn-8s": ModelInfo(FCN, _LONG, {"stride": 8}),
-    "unet": ModelInfo(UNet, "Ronneberger 2015, U-Net"),
+    "unet": ModelInfo(UNet, "Ronneberger 2015, U-Net", over_encoders={"batch_norm": True}),
     "deeplabv3plus": ModelInfo(DeepLabV3Plus, "Chen 2018, DeepLabv3+"),
     "fpn": ModelInfo(FPN, "Kirillov 2019, Panoptic Feature Pyramid Networks"),
     "upernet": ModelInfo(UPerNet, "Xiao 2018, Unified Perceptual Parsing"),
@@ -177,6 +179,7 @@ def _complete(name: str, info: ModelInfo, given: Mapping[str, Any]) -> dict[str,
     if encoder is not None:
         if "normalisation" not in given:
             own["normalisation"] = convention(encoder) or own["normalisation"]
+        own |= {key: value for key, value in info.over_encoders.items() if key not in given}
         of_encoder = complete_encoder_arguments(encoder, own["encoder_arguments"])
         # What the network decides for its encoder is its own argument, and the encoder's number of input
         # channels is the network contract's three.
