@@ -39,7 +39,7 @@ class UNet(nn.Module):
         upsampling: `transposed` is the published up-convolution of 2x2; any other way follows a 1x1
             convolution that halves the channels.
         batch_norm: After every convolution; the paper has none. Through `build_model` the expanding path over
-            a named encoder has it unless it is told not to: without, it learns slowly.
+            a named encoder has it unless it is told not to, as in most later code.
         dropout: At the end of the contracting path, where the paper has it without saying how much (its
             reference code: 0.5).
         width: Channels of the first level of the paper's own path, doubled at each.
