@@ -99,7 +99,7 @@ def draw(figure: Figure, axis: Axes, points: Sequence[Point]) -> None:
                 capsize=2,
                 label=label,
             )
-    figure.legend(loc="outside upper left", ncols=5, frameon=False, fontsize=8)
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
     place_labels(figure, axis, points, bold={p.name for p in best}, line=line)
 
 
