@@ -72,7 +72,7 @@ CASES: dict[str, Case] = {
     "lraspp on mobilenet_v2": Case("lraspp", ON_MOBILENET, pretrained=True),
     "fpn on mobilenet_v2": Case("fpn", (*ON_MOBILENET, "width=64", "head_width=64"), pretrained=True),
     "unet on mobilenet_v2": Case("unet", (*ON_MOBILENET, "batch_norm=true"), pretrained=True),
-    "unet on mobilenet_v2 without norms": Case("unet", ON_MOBILENET, pretrained=True),
+    "unet on mobilenet_v2 without norms": Case("unet", (*ON_MOBILENET, "batch_norm=false"), pretrained=True),
     "pidnet-s": Case("pidnet-s"),
     "lraspp": Case("lraspp"),
     "segformer-b0": Case("segformer-b0", lr=3e-4),
