@@ -32,6 +32,8 @@ HEADER = ModelHeader(
 class Slow:
     """A backend that takes its time and counts its answers."""
 
+    stride = 1
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.shapes: list[tuple[int, ...]] = []

@@ -373,10 +373,14 @@ def test_auto_of_an_exported_model_that_nothing_can_compute(
 
 def test_auto_goes_on_where_no_engine_can_be_built(tmp_path: Path) -> None:
     class Answers:
+        stride = 1
+
         def logits(self, images: np.ndarray) -> np.ndarray:
             return np.zeros((len(images), 3, *images.shape[1:3]), np.float32)
 
     class Fails:
+        stride = 1
+
         def logits(self, images: np.ndarray) -> np.ndarray:
             raise BackendError("no engine")
 

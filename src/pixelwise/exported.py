@@ -30,6 +30,7 @@ class FromProbabilities:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self.stride = backend.stride
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """`(N, H, W, 3) uint8` RGB in, `(N, K, H, W) float32` logits out."""

@@ -187,7 +187,7 @@ def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled:
     from pixelwise.model_file import load_model
 
     network, header = load_model(path)
-    graph = simplify(capture(network))
+    graph = simplify(capture(network)).coarse()
 
     on = choose_device(way.device)
     if way.streams > 1 and on.type == "cpu" and not compiled:
@@ -198,7 +198,7 @@ def _open_model(path: Path, backend: BackendName | None, way: _Way, *, compiled:
         return folded if way.torch_streams == 1 else TorchStreams(folded, way.torch_streams)
 
     def runtime(name: Runtime, way: _Way) -> Backend:
-        return open_runtime(name, onnx_form(graph, {}), **way.runtime)
+        return open_runtime(name, onnx_form(graph, {}), stride=graph.stride, **way.runtime)
 
     if backend is None or backend == "torch":
         if way.threads is not None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from many_pictures import addresses, contents, in_one_process, make_predictor, worker
+from many_pictures import CLASSES, addresses, contents, in_one_process, make_predictor, worker
 from PIL import Image
 
+from pixelwise.backends.fake import FakeBackend
 from pixelwise.engines import attempts
 from pixelwise.engines import lane as module
 from pixelwise.engines.listing import Item, chunks, digest_of_chunk
@@ -105,20 +106,20 @@ def test_a_chunk_whose_answer_was_lost_is_not_done_again(photos: Path, tmp_path:
     assert mask.stat().st_mtime_ns == written
 
 
-class _Deadly(Predictor):
+class _Deadly(FakeBackend):
     """Ends its process, as far as a test may, at a picture of 46 rows."""
 
-    def network_probabilities(self, images: Any) -> Any:
-        if any(image.shape[0] == 46 for image in images):
+    def logits(self, images: Any) -> Any:
+        if images.shape[1] == 46:
             raise SystemExit("killed")
-        return super().network_probabilities(images)
+        return super().logits(images)
 
 
 def test_a_picture_that_ends_its_worker_is_found_and_the_rest_go_on(photos: Path, tmp_path: Path) -> None:
     expected = in_one_process(photos, tmp_path / "one")
     (chunk,) = chunks(str(photos), 20)
-    usual = make_predictor()
-    deadly = _Deadly(usual.backend, usual.classes, usual.size_policy, batch_size=2)
+    policy = make_predictor().size_policy
+    deadly = Predictor(_Deadly(CLASSES.colours), CLASSES, policy, batch_size=2)
     some = worker(str(tmp_path / "out"), predictor=deadly)
     deaths = 0
     while True:
@@ -219,6 +220,8 @@ def test_the_batch_is_measured_where_it_is_not_given() -> None:
 
 class _Watched:
     """Computes as `FakeBackend`, and notes the rows of each batch, and whether two calls met."""
+
+    stride = 1
 
     def __init__(self, before_first: Callable[[], object]) -> None:
         self._usual, self._before_first = make_predictor().backend, before_first

@@ -23,6 +23,8 @@ TWO = Classes(("ground", "box"))
 class Remembers:
     """A backend that keeps what it was given."""
 
+    stride = 1
+
     def __init__(self) -> None:
         self.seen: list[np.ndarray] = []
 

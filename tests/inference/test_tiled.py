@@ -12,7 +12,7 @@ from pixelwise.config import PredictConfig
 from pixelwise.data.raster import ArraySource, Rows
 from pixelwise.inference import Predictor
 from pixelwise.inference.blending import Piece, blend, whole_scores
-from pixelwise.inference.predictor import softmax
+from pixelwise.inference.coarse import CoarseLogits
 from pixelwise.inference.seams import measure_seams, seam_windows
 from pixelwise.inference.tiling import Grid
 from pixelwise.types import Classes, SizePolicy
@@ -148,7 +148,8 @@ def test_tiles_without_data_are_not_computed_and_rows_are_read_once() -> None:
     result = whole_scores(predictor.pieces(source), (3, 160, 160))
     assert sum(predictor.backend.batch_sizes) == 8  # pyright: ignore[reportAttributeAccessIssue]
     assert (result[:, :64, :64] == 0).all()
-    whole = softmax(FakeBackend(COLOURS).logits(picture[None]))[0]
+    logits = FakeBackend(COLOURS).logits(picture[None])[0]
+    whole = CoarseLogits(logits, 1, picture.shape[:2]).probabilities()
     np.testing.assert_allclose(result[:, valid], whole[:, valid], atol=2e-6)
     assert source.reads == [(0, 64), (64, 128), (128, 160)]
 

@@ -189,6 +189,8 @@ def test_a_program_answers_every_value_of_its_graph(case: str) -> None:
 class Changed:
     """A backend that gives a share of the pixels the class that another one found the least likely."""
 
+    stride = 1
+
     def __init__(self, backend, share: float) -> None:
         self._backend, self._share = backend, share
 

@@ -16,6 +16,8 @@ from pixelwise.drawing import Colour
 class FakeBackend:
     """Answers minus the squared distance to each class colour, in units of 255."""
 
+    stride = 1
+
     def __init__(self, colours: Sequence[Colour]) -> None:
         self.colours = np.asarray(colours, np.float32)  # (K, 3)
         self.batch_sizes: list[int] = []

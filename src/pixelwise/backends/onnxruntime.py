@@ -52,6 +52,7 @@ class OnnxRuntimeBackend:
             know.
         threads: Of the processor, for each call; as many as it has cores where not given.
         half: Compute in float16, for tensorrt; the others take the numbers that the model has.
+        stride: Of the model's answer.
 
     Raises:
         BackendError: ONNX Runtime is not installed, has no such provider or would compute with another one,
@@ -59,8 +60,15 @@ class OnnxRuntimeBackend:
     """
 
     def __init__(
-        self, model: bytes, *, provider: Provider = "cpu", threads: int | None = None, half: bool = False
+        self,
+        model: bytes,
+        *,
+        provider: Provider = "cpu",
+        threads: int | None = None,
+        half: bool = False,
+        stride: int = 1,
     ) -> None:
+        self.stride = stride
         try:
             import onnxruntime
         except ImportError as error:
@@ -89,7 +97,7 @@ class OnnxRuntimeBackend:
         self._session = session
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """`(N, H, W, 3) uint8` RGB in, `(N, K, H, W) float32` logits out.
+        """`(N, H, W, 3) uint8` RGB in, `(N, K, h, w) float32` logits out, see `Backend`.
 
         Raises:
             BackendError: It failed on these pictures: too little memory, or no engine of TensorRT for them.

@@ -49,6 +49,7 @@ class OpenVinoBackend:
         threads: Of the processor; as many as it has cores where not given.
         half: Compute in bfloat16; layers of 8-bit numbers stay as they are.
         streams: Calls that compute at the same time, each with its share of the threads.
+        stride: Of the model's answer.
 
     Raises:
         BackendError: OpenVINO is not installed, or cannot run the model; the processor has no bfloat16.
@@ -62,7 +63,9 @@ class OpenVinoBackend:
         threads: int | None = None,
         half: bool = False,
         streams: int = 1,
+        stride: int = 1,
     ) -> None:
+        self.stride = stride
         if half and not has_bfloat16():
             raise BackendError("the processor does not compute bfloat16, so half would gain nothing")
         # By itself it takes bfloat16 where the processor has it, and nobody would know why masks differ.
@@ -81,7 +84,7 @@ class OpenVinoBackend:
         self._idle: deque[Any] = deque()  # a request serves one call at a time
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """`(N, H, W, 3) uint8` RGB in, `(N, K, H, W) float32` logits out."""
+        """`(N, H, W, 3) uint8` RGB in, `(N, K, h, w) float32` logits out, see `Backend`."""
         try:
             request = self._idle.pop()
         except IndexError:

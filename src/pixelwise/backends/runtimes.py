@@ -31,6 +31,7 @@ def open_runtime(
     threads: int | None = None,
     half: bool = False,
     streams: int = 1,
+    stride: int = 1,
 ) -> OnnxRuntimeBackend | OpenVinoBackend:
     """The backend of that name for a model.
 
@@ -42,6 +43,7 @@ def open_runtime(
         threads: Of the processor; as many as it has cores where not given.
         half: Compute in bfloat16; tensorrt in float16.
         streams: Calls that compute at the same time, each with its share of the threads.
+        stride: Of the model's answer.
 
     Raises:
         ConfigError: This runtime has no such device here, or has no choice of numbers.
@@ -50,7 +52,7 @@ def open_runtime(
     if name == "tensorrt":
         if device == "cpu":
             raise ConfigError("tensorrt runs on a GPU: take --device auto or cuda, or another backend")
-        return OnnxRuntimeBackend(model, provider="tensorrt", threads=threads, half=half)
+        return OnnxRuntimeBackend(model, provider="tensorrt", threads=threads, half=half, stride=stride)
     if name == "onnxruntime":
         if half:
             raise ConfigError(
@@ -59,10 +61,11 @@ def open_runtime(
             )
         if streams > 1:
             threads = max(1, (threads or cores()) // streams)
-        return OnnxRuntimeBackend(model, provider="cuda" if device == "cuda" else "cpu", threads=threads)
+        provider = "cuda" if device == "cuda" else "cpu"
+        return OnnxRuntimeBackend(model, provider=provider, threads=threads, stride=stride)
     if device == "cuda":
         raise ConfigError("openvino runs on the processor here: take --device cpu, or another backend")
-    return OpenVinoBackend(model, weights, threads=threads, half=half, streams=streams)
+    return OpenVinoBackend(model, weights, threads=threads, half=half, streams=streams, stride=stride)
 
 
 def cores() -> int:

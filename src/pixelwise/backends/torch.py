@@ -24,6 +24,8 @@ class TorchBackend:
         device: Where to run it.
     """
 
+    stride = 1
+
     def __init__(self, network: torch.nn.Module, device: torch.device) -> None:
         network = network.to(device).eval()
         self.network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -55,6 +57,7 @@ class FoldedBackend:
         self, graph: Graph, device: torch.device, *, compiled: bool = False, half: bool = False
     ) -> None:
         self.device = device
+        self.stride = graph.stride
         self._type, why = choose_precision(device) if half else (torch.float32, "")
         if half and self._type == torch.float32:
             raise BackendError(f"half would gain nothing: {why}")
@@ -63,7 +66,7 @@ class FoldedBackend:
         self._compiled = compiled
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """`(N, H, W, 3) uint8` RGB in, `(N, K, H, W) float32` logits out."""
+        """`(N, H, W, 3) uint8` RGB in, `(N, K, h, w) float32` logits out, see `Backend`."""
         with torch.inference_mode():
             batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)
             try:

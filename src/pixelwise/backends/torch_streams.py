@@ -28,6 +28,7 @@ class TorchStreams:
 
     def __init__(self, backend: FoldedBackend, streams: int) -> None:
         self._backend = backend
+        self.stride = backend.stride
         usual = torch.get_num_threads()
         self._threads = ThreadPoolExecutor(
             streams, "stream", initializer=_take_cores, initargs=(max(1, usual // streams),)
@@ -38,7 +39,7 @@ class TorchStreams:
         torch.set_num_threads(usual)
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """`(N, H, W, 3) uint8` RGB in, `(N, K, H, W) float32` logits out; so many calls compute at once."""
+        """`(N, H, W, 3) uint8` RGB in, `(N, K, h, w) float32` logits out; so many calls compute at once."""
         return self._threads.submit(self._backend.logits, images).result()
 
 

@@ -16,6 +16,8 @@ class TorchScriptBackend:
         archive: Its bytes.
     """
 
+    stride = 1
+
     def __init__(self, archive: bytes) -> None:
         self._program = torch.jit.load(io.BytesIO(archive))
 

@@ -62,6 +62,7 @@ class InTurn:
 
     def __init__(self, backend: Backend, at_once: int) -> None:
         self._backend, self._turns = backend, BoundedSemaphore(at_once)
+        self.stride = backend.stride
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """See `Backend`."""

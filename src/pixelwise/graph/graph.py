@@ -10,6 +10,7 @@ from pixelwise.graph.ops import (
     ChannelSum,
     Concat,
     Conv,
+    Enlarge,
     Multiply,
     Op,
     QueryMasks,
@@ -50,13 +51,16 @@ class Graph:
         frame: What pictures get around them first.
         nodes: In an order in which each value exists before it is read.
         input: Name of the framed pictures: `(N, 3, H', W') float32` raw RGB in 0..255.
-        output: Name of the logits `(N, K, H', W') float32`, whose upper left is the answer for the picture.
+        output: Name of the logits `(N, K, H' / stride, W' / stride) float32`. Enlarged bilinearly by the
+            stride, pixels taken as areas, their upper left is the answer for the picture.
+        stride: Of the logits; 1 is at the pictures' size.
     """
 
     frame: Frame
     nodes: tuple[Node, ...]
     input: str
     output: str
+    stride: int = 1
 
     def readers(self, value: str) -> list[Node]:
         """The nodes that read a value, in their order."""
@@ -90,6 +94,15 @@ class Graph:
             for other in self.nodes
             if other is not node
         )
+
+    def coarse(self) -> Graph:
+        """The same network, answering at its own stride where enlarging is the last that it does."""
+        last = next((node for node in self.nodes if self.output in node.outputs), None)
+        if last is None or not isinstance(last.op, Enlarge) or last.op.mode != "bilinear":
+            return self
+        (source,) = last.inputs
+        nodes = tuple(node for node in self.nodes if node is not last)
+        return dataclasses.replace(self, nodes=nodes, output=source, stride=self.stride * last.op.factor)
 
     def channels(self) -> dict[str, int]:
         """How many channels each value has."""

@@ -38,11 +38,16 @@ def to_onnx(
     """The model of a graph, simplified or not.
 
     Args:
-        graph: What it computes.
+        graph: What it computes. With a stride the model's answer has it too, and is that of the whole frame.
         form: What it answers; logits of the pictures as they are where not given.
         metadata: Texts that it carries.
+
+    Raises:
+        ValueError: A graph with a stride, and another form than logits of the pictures as they are.
     """
     form = form or Form()
+    if graph.stride > 1 and (form.answer != "logits" or form.resize is not None):
+        raise ValueError("a graph that answers at a stride has logits of pictures as they are, nothing else")
     writer = OnnxWriter(graph.channels(), half=form.precision == "half")
     planes = writer.add("Transpose", [IMAGES], perm=[0, 3, 1, 2])
     photo = writer.sides(planes)
@@ -58,14 +63,15 @@ def to_onnx(
     logits = graph.output
     if form.precision == "half":
         logits = writer.add("Cast", [logits], to=onnx.TensorProto.FLOAT)
-    logits = writer.add("Slice", [logits, writer.number([0, 0]), size, writer.number([2, 3])])
+    if graph.stride == 1:
+        logits = writer.add("Slice", [logits, writer.number([0, 0]), size, writer.number([2, 3])])
     _answer(writer, logits, form, photo)
     count = writer.channels[graph.output]
     body = helper.make_graph(
         writer.nodes,
         "pixelwise",
         [helper.make_tensor_value_info(IMAGES, onnx.TensorProto.UINT8, ["N", "H", "W", 3])],
-        [_output(form.answer, count)],
+        [_output(form.answer, count, graph.stride)],
         writer.weights,
     )
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="pixelwise")
@@ -75,10 +81,11 @@ def to_onnx(
     return model
 
 
-def _output(answer: Answer, count: int) -> onnx.ValueInfoProto:
+def _output(answer: Answer, count: int, stride: int) -> onnx.ValueInfoProto:
     if answer == "labels":
         return helper.make_tensor_value_info(answer, onnx.TensorProto.UINT8, ["N", "H", "W"])
-    return helper.make_tensor_value_info(answer, onnx.TensorProto.FLOAT, ["N", count, "H", "W"])
+    sides = ["H", "W"] if stride == 1 else ["rows", "columns"]
+    return helper.make_tensor_value_info(answer, onnx.TensorProto.FLOAT, ["N", count, *sides])
 
 
 def _answer(writer: OnnxWriter, logits: str, form: Form, photo: str) -> None:

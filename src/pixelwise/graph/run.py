@@ -24,7 +24,7 @@ from pixelwise.nn.tokens import as_map, join
 
 
 def run(graph: Graph, pictures: Tensor, *, framed: bool = False) -> Tensor:
-    """Logits `(N, K, H, W)` of pictures.
+    """Logits `(N, K, H, W)` of pictures; of a graph with a stride `(N, K, h, w)`, those of the whole frame.
 
     Args:
         graph: What to compute.
@@ -40,7 +40,7 @@ def run(graph: Graph, pictures: Tensor, *, framed: bool = False) -> Tensor:
             if last[name] is node and name != graph.output:
                 values.pop(name, None)
     logits = values[graph.output]
-    return logits if framed else crop(logits, *pictures.shape[2:])
+    return logits if framed or graph.stride > 1 else crop(logits, *pictures.shape[2:])
 
 
 def values(graph: Graph, pictures: Tensor) -> dict[str, Tensor]:

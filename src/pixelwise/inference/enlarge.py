@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from pixelwise.errors import ConfigError
+from pixelwise.inference.bilinear import Taps, interpolated, taps, values_before, winners
+from pixelwise.inference.coarse import CoarseLogits
 from pixelwise.types import size_text
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
-Value = TypeVar("Value", bound=np.generic)
 
 STRIP_ELEMENTS = 1 << 23
 """Probabilities held at once, classes times rows times columns: 32 MiB."""
@@ -58,28 +58,102 @@ def decide(
     """
     _, h, w = probabilities.shape
     small, best = np.empty((h, w), np.uint8), np.empty((h, w), np.float32)
-    _winners(probabilities, small, best)
+    winners(probabilities, small, best)
     if (h, w) == size:
         return small, (best if confidence else None)
-    if size[0] < h or size[1] < w:
-        return _decide_everywhere(probabilities, size, confidence, strip_elements)
-    rows, columns = _taps(h, size[0]), _taps(w, size[1])
-    small[_disputed(small)] = _DISPUTED
-    labels = _at(small, rows, columns)
-    disputed = np.flatnonzero(labels == _DISPUTED)
-    if disputed.size > _MOST_DISPUTED * size[0] * size[1]:
+    borders = _Borders.of(small, size)
+    if borders is None:
         return _decide_everywhere(probabilities, size, confidence, strip_elements)
     certain = enlarge(best[None], size)[0] if confidence else None
-    step = max(1, strip_elements // len(probabilities))
-    for start in range(0, disputed.size, step):
-        pixels = disputed[start : start + step]
-        scores = _interpolated(probabilities, rows, columns, pixels)
-        winner, score = np.empty(pixels.size, np.uint8), np.empty(pixels.size, np.float32)
-        _winners(scores, winner, score)
-        labels.reshape(-1)[pixels] = winner
-        if certain is not None:
-            certain.reshape(-1)[pixels] = score
-    return labels, certain
+    places = np.arange(h * w).reshape(h, w)
+    borders.decide(probabilities.reshape(len(probabilities), -1), places, certain, strip_elements)
+    return borders.labels, certain
+
+
+def decide_labels(
+    coarse: CoarseLogits, size: tuple[int, int], *, strip_elements: int = STRIP_ELEMENTS
+) -> UInt8Array:
+    """The labels of `decide` for a network's probabilities, of which only those along borders are computed.
+
+    Args:
+        coarse: What the network says.
+        size: `(H, W)` of the answer.
+        strip_elements: How many interpolated values may be held at once.
+
+    Returns:
+        `(H, W) uint8`; where two classes are within rounding of each other either may win.
+    """
+    small = coarse.labels()
+    if small.shape == size:
+        return small
+    borders = _Borders.of(small, size)
+    if borders is None:
+        return decide(coarse.probabilities(), size, confidence=False, strip_elements=strip_elements)[0]
+    known = borders.known
+    places = np.cumsum(known).reshape(known.shape) - 1
+    borders.decide(coarse.probabilities_at(known), places, None, strip_elements)
+    return borders.labels
+
+
+@dataclass(frozen=True, eq=False)
+class _Borders:
+    """The pixels of an enlarged label map that have to be interpolated, since they lie between classes.
+
+    Attributes:
+        labels: `(H, W)`, of the other pixels.
+        pixels: `(n,)`, which they are, counted row by row.
+        known: `(h, w)`, which pixels of the small map they lie between.
+        rows: Of the enlarged map.
+        columns: Of it.
+    """
+
+    labels: UInt8Array
+    pixels: npt.NDArray[np.intp]
+    known: npt.NDArray[np.bool_]
+    rows: Taps
+    columns: Taps
+
+    @classmethod
+    def of(cls, small: UInt8Array, size: tuple[int, int]) -> _Borders | None:
+        """For the winners of a small map; None where it shrinks, or is borders for the most part."""
+        h, w = small.shape
+        if size[0] < h or size[1] < w:
+            return None
+        rows, columns = taps(h, size[0]), taps(w, size[1])
+        disputed = _disputed(small)
+        labels = values_before(np.where(disputed, np.uint8(_DISPUTED), small), rows, columns)
+        pixels = np.flatnonzero(labels == _DISPUTED)
+        if pixels.size > _MOST_DISPUTED * size[0] * size[1]:
+            return None
+        known = disputed.copy()
+        known[1:] |= disputed[:-1]
+        known[:, 1:] |= known[:, :-1].copy()
+        return cls(labels, pixels, known, rows, columns)
+
+    def decide(
+        self,
+        values: FloatArray,
+        places: npt.NDArray[np.intp],
+        certain: FloatArray | None,
+        strip_elements: int,
+    ) -> None:
+        """Writes the class of each of these pixels, and into `certain` its score.
+
+        Args:
+            values: `(K, m)`, scores at pixels of the small map, all those that are `known` among them.
+            places: `(h, w)`, which of them a pixel of the small map is.
+            certain: `(H, W)`.
+            strip_elements: How many interpolated values may be held at once.
+        """
+        step = max(1, strip_elements // len(values))
+        for start in range(0, self.pixels.size, step):
+            pixels = self.pixels[start : start + step]
+            scores = interpolated(values, places, self.rows, self.columns, pixels)
+            winner, score = np.empty(pixels.size, np.uint8), np.empty(pixels.size, np.float32)
+            winners(scores, winner, score)
+            self.labels.reshape(-1)[pixels] = winner
+            if certain is not None:
+                certain.reshape(-1)[pixels] = score
 
 
 def _decide_everywhere(
@@ -89,36 +163,8 @@ def _decide_everywhere(
     labels, best = np.empty(size, np.uint8), np.empty(size, np.float32)
     for top, strip in _strips(probabilities, size, strip_elements):
         rows = slice(top, top + strip.shape[1])
-        _winners(strip, labels[rows], best[rows])
+        winners(strip, labels[rows], best[rows])
     return labels, (best if confidence else None)
-
-
-@dataclass(frozen=True)
-class _Taps:
-    """For each output row or column the two of the small map that it lies between: `(n,)` arrays.
-
-    Attributes:
-        low: The one before; the first where there is none.
-        high: The one after; the last where there is none.
-        share: Of `high` in the mean, `float32` in 0..1.
-    """
-
-    low: npt.NDArray[np.intp]
-    high: npt.NDArray[np.intp]
-    share: FloatArray
-
-
-def _taps(old: int, new: int) -> _Taps:
-    """Of a bilinear resize that does not shrink, pixel centres aligned."""
-    place = (np.arange(new) + 0.5) * (old / new) - 0.5
-    before = np.floor(place).astype(np.intp)
-    share = (place - before).astype(np.float32)
-    return _Taps(np.maximum(before, 0), np.minimum(before + 1, old - 1), share)
-
-
-def _at(small: npt.NDArray[Value], rows: _Taps, columns: _Taps) -> npt.NDArray[Value]:
-    """The value `(H, W)` of the small map before each output pixel, up and to the left."""
-    return np.take(np.take(small, rows.low, axis=0), columns.low, axis=1)
 
 
 def _disputed(labels: UInt8Array) -> npt.NDArray[np.bool_]:
@@ -129,39 +175,6 @@ def _disputed(labels: UInt8Array) -> npt.NDArray[np.bool_]:
     disputed[:, :-1] |= aside
     disputed[:-1, :-1] |= aside[1:]
     return disputed
-
-
-def _interpolated(
-    probabilities: FloatArray, rows: _Taps, columns: _Taps, pixels: npt.NDArray[np.intp]
-) -> FloatArray:
-    """All classes `(K, n)` at output pixels, counted row by row."""
-    y, x = np.divmod(pixels, columns.low.size)
-    flat, width = probabilities.reshape(len(probabilities), -1), probabilities.shape[2]
-    left, right, share = columns.low[x], columns.high[x], columns.share[x]
-
-    def across(row: npt.NDArray[np.intp]) -> FloatArray:
-        before = np.take(flat, row * width + left, axis=1)
-        after = np.take(flat, row * width + right, axis=1)
-        return before + (after - before) * share
-
-    upper, lower = across(rows.low[y]), across(rows.high[y])
-    upper += (lower - upper) * rows.share[y]
-    return upper
-
-
-def _winners(scores: FloatArray, labels: UInt8Array, best: FloatArray) -> None:
-    """Writes the class with the largest score of each pixel, the lowest id of equal ones, and that score.
-
-    Plane by plane and without a branch, which processors do many pixels at a time: 10 to 30 times as fast as
-    NumPy's argmax over the first axis.
-    """
-    best[...] = scores[0]
-    labels[...] = 0
-    for number in range(1, len(scores)):
-        better = scores[number] > best
-        np.maximum(best, scores[number], out=best)
-        # Ids only grow, so the last that was better is the largest.
-        np.maximum(labels, better.view(np.uint8) * np.uint8(number), out=labels)
 
 
 def check_room(num_classes: int, size: tuple[int, int]) -> None:

@@ -20,7 +20,8 @@ from pixelwise.data.raster import ArraySource, RowSource
 from pixelwise.data.resize import resize_picture
 from pixelwise.errors import BackendError, ConfigError
 from pixelwise.inference.blending import Piece, whole_scores
-from pixelwise.inference.enlarge import check_room, decide, enlarge
+from pixelwise.inference.coarse import CoarseLogits
+from pixelwise.inference.enlarge import check_room, decide, decide_labels, enlarge
 from pixelwise.inference.refine import REFINEMENTS, decide_refined
 from pixelwise.inference.sizing import Way, choose_way
 from pixelwise.inference.tiled import Tiling
@@ -30,6 +31,7 @@ from pixelwise.types import Classes, SizePolicy
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
+Score = TypeVar("Score")
 Answer = TypeVar("Answer")
 
 
@@ -140,12 +142,19 @@ class Predictor:
         Yields:
             One segmentation per picture, at the picture's size, with the picture where there is one.
         """
-        wanted = partial(self._tiled, confidence=confidence, probabilities=probabilities)
-        for image, answer in self._answers(images, wanted):
+        tiled = partial(self._tiled, confidence=confidence, probabilities=probabilities)
+        if confidence or probabilities or self._refinement is not None or not self.views.single:
+            for image, answer in self._answers(images, self.network_probabilities, tiled):
+                if isinstance(answer, Segmentation):
+                    yield answer
+                else:
+                    yield self.decided(image, answer, confidence=confidence, probabilities=probabilities)
+            return
+        for image, answer in self._answers(images, self._network_logits, tiled):
             if isinstance(answer, Segmentation):
                 yield answer
             else:
-                yield self.decided(image, answer, confidence=confidence, probabilities=probabilities)
+                yield self._segmentation(image, decide_labels(answer, own_size(image)))
 
     def scores(self, images: Iterable[Input]) -> Iterator[tuple[Input, FloatArray]]:
         """What the network says of each picture, in their order: `decided` makes segmentations of it.
@@ -154,17 +163,20 @@ class Predictor:
             The picture, and its probabilities `(K, h, w) float32` at the size at which the network answers:
             for tiles that is the picture's own.
         """
-        yield from self._answers(images, self._tiled_scores)
+        yield from self._answers(images, self.network_probabilities, self._tiled_scores)
 
     def _answers(
-        self, images: Iterable[Input], tiled: Callable[[UInt8Array], Answer]
-    ) -> Iterator[tuple[Input, FloatArray | Answer]]:
-        """Each picture with the network's answer for it, or with what `tiled` makes of it in tiles."""
+        self,
+        images: Iterable[Input],
+        score: Callable[[Sequence[UInt8Array]], Iterable[Score]],
+        tiled: Callable[[UInt8Array], Answer],
+    ) -> Iterator[tuple[Input, Score | Answer]]:
+        """Each picture with the network's score for it, or with what `tiled` makes of it in tiles."""
 
-        def answered(batch: _Batch) -> list[tuple[Input, FloatArray | Answer]]:
+        def answered(batch: _Batch) -> list[tuple[Input, Score | Answer]]:
             if batch.way.mode == "tile":
                 return [(image, tiled(_whole(image))) for image in batch.images]
-            scores = self.network_probabilities([self._sized(image, batch.way) for image in batch.images])
+            scores = score([self._sized(image, batch.way) for image in batch.images])
             return list(zip(batch.images, scores, strict=True))
 
         ahead = in_order(answered, self._batches(images), workers=self.at_once, ahead=self.at_once + 1)
@@ -187,12 +199,21 @@ class Predictor:
             labels, sure = decide(score, size, confidence=confidence)
         else:
             labels, sure = decide_refined(refinement, score, _whole(image), confidence=confidence)
+        return self._segmentation(image, labels, sure, score if probabilities else None)
+
+    def _segmentation(
+        self,
+        image: Input,
+        labels: UInt8Array,
+        confidence: FloatArray | None = None,
+        probabilities: FloatArray | None = None,
+    ) -> Segmentation:
         return Segmentation(
             labels=labels,
             classes=self.classes,
             image=image.image if isinstance(image, Sized) else image,
-            confidence=sure,
-            probabilities=score if probabilities else None,
+            confidence=confidence,
+            probabilities=probabilities,
         )
 
     def network_probabilities(self, images: Sequence[UInt8Array]) -> FloatArray:
@@ -203,11 +224,20 @@ class Predictor:
         return self.views.mean(self._probabilities, np.stack(images))
 
     def _probabilities(self, batch: UInt8Array) -> FloatArray:
+        scores = np.empty((len(batch), len(self.classes), *batch.shape[1:3]), np.float32)
+        for coarse, place in zip(self._logits(batch), scores, strict=True):
+            coarse.probabilities(out=place)
+        return scores
+
+    def _network_logits(self, images: Sequence[UInt8Array]) -> list[CoarseLogits]:
+        """What the network says of pictures `(h, w, 3)` of one size."""
+        return self._logits(np.stack(images))
+
+    def _logits(self, batch: UInt8Array) -> list[CoarseLogits]:
+        stride, size = self.backend.stride, (batch.shape[1], batch.shape[2])
         logits = self.backend.logits(batch)
-        expected = (len(batch), len(self.classes), *batch.shape[1:3])
-        if logits.shape != expected:
-            raise BackendError(f"the backend answered {logits.shape} where {expected} was expected")
-        return softmax(logits)
+        _check_logits(logits, (len(batch), len(self.classes), *size), stride)
+        return [CoarseLogits(one, stride, size) for one in logits]
 
     def pieces(self, source: RowSource, *, from_row: int = 0) -> Iterator[Piece]:
         """A picture of any size in tiles: finished parts of its probabilities; see `Tiling.pieces`."""
@@ -294,9 +324,14 @@ def own_size(image: Input) -> tuple[int, int]:
     return image.size if isinstance(image, Sized) else (image.shape[0], image.shape[1])
 
 
-def softmax(logits: FloatArray) -> FloatArray:
-    """Over axis 1 of `(N, K, H, W)`; safe for logits of any size."""
-    values = logits - logits.max(1, keepdims=True)
-    np.exp(values, out=values)
-    values /= values.sum(1, keepdims=True)
-    return values
+def _check_logits(logits: FloatArray, expected: tuple[int, int, int, int], stride: int) -> None:
+    """Raises `BackendError` where logits are not of so many pictures, classes, rows and columns."""
+    *counts, height, width = expected
+    least = (-(-height // stride), -(-width // stride))
+    if stride == 1:
+        fits = logits.shape == expected
+    else:  # those of the frame may follow
+        fits = logits.ndim == 4 and logits.shape[2] >= least[0] and logits.shape[3] >= least[1]
+    if not fits or list(logits.shape[:2]) != counts:
+        at = "" if stride == 1 else f" at the least, at stride {stride},"
+        raise BackendError(f"the backend answered {logits.shape} where {(*counts, *least)}{at} was expected")

@@ -86,6 +86,11 @@ class Views:
         return found
 
     @property
+    def single(self) -> bool:
+        """Whether the picture itself is the only one."""
+        return self.views == (View(),)
+
+    @property
     def work(self) -> float:
         """The pixels that the network sees for each of a picture's."""
         return sum(view.scale**2 for view in self.views)
