@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.backends import Backend
+from pixelwise.backends.onnxruntime import OnnxRuntimeBackend
+from pixelwise.backends.openvino import OpenVinoBackend
 from pixelwise.backends.runtimes import Runtime, first_installed, open_runtime
 from pixelwise.errors import ConfigError, ModelFileError
 from pixelwise.files import sha256_of
@@ -67,12 +69,17 @@ def open_exported(
 ) -> tuple[Backend, ModelHeader]:
     """The backend that predicts with an exported model, and what the file says of it; see `open_file`.
 
+    It computes the network alone, since prediction resizes by itself, and decides classes from less than the
+    file's answer. Files of earlier versions, which do not say which part that is, compute all.
+
     Raises:
-        ModelFileError: Also where the model answers labels alone.
+        ModelFileError: Also where such an earlier file answers labels alone.
     """
     backend, header, form = open_file(
-        path, runtime=runtime, device=device, threads=threads, half=half, streams=streams
+        path, runtime=runtime, device=device, threads=threads, half=half, streams=streams, alone=True
     )
+    if backend.is_alone:
+        return backend, header
     if form.answer == "labels":
         raise ModelFileError(
             f"{path} answers labels alone, and prediction needs more: export it again with --answer logits"
@@ -88,7 +95,8 @@ def open_file(
     threads: int | None = None,
     half: bool = False,
     streams: int = 1,
-) -> tuple[Backend, ModelHeader, Form]:
+    alone: bool = False,
+) -> tuple[OnnxRuntimeBackend | OpenVinoBackend, ModelHeader, Form]:
     """The backend that runs an exported model, whatever it answers, and what the file says of it.
 
     Args:
@@ -98,6 +106,7 @@ def open_file(
         threads: Of the processor; as many as it has cores where not given.
         half: Compute in bfloat16; tensorrt in float16.
         streams: Calls that compute at the same time, each with its share of the threads.
+        alone: Compute the network alone, without what the file does around it.
 
     Raises:
         ModelFileError: No such file, or none that pixelwise exported.
@@ -112,7 +121,9 @@ def open_file(
         raise ModelFileError(f"{path}: no such file; `pixelwise export` writes one")
     chosen = runtime or first_installed(able)
     model, weights = path.read_bytes(), _weights(path)
-    backend = open_runtime(chosen, model, weights, device=device, threads=threads, half=half, streams=streams)
+    backend = open_runtime(
+        chosen, model, weights, device=device, threads=threads, half=half, streams=streams, alone=alone
+    )
     header = _read(path, backend.metadata(KEY), ModelHeader.from_json)
     return backend, header, _read(path, backend.metadata(FORM_KEY), Form.from_json)
 

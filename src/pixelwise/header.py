@@ -19,6 +19,17 @@ KEY = "pixelwise"
 FORM_KEY = "pixelwise.form"
 """Under which an exported file keeps the JSON of its form."""
 
+NETWORK_IMAGES = "network.images"
+"""Name of what the network itself reads in an exported model: pictures `(N, 3, h, w) uint8` of its size."""
+
+NETWORK_LOGITS = "network.logits."
+"""What the name of the network's own answer in an exported model begins with; its stride follows.
+
+Names outlive conversion and quantisation by other libraries, whose files keep notes in places of their own.
+"""
+
+MOST_STRIDE = 256
+
 LEAST_PROBABILITY = 1e-30
 """A probability of zero counts as this where its logarithm stands for a logit."""
 
@@ -62,6 +73,15 @@ class Form:
         if form.answer not in get_args(Answer) or form.precision not in get_args(Precision):
             raise ConfigError(f"no export's form: {document!r}")
         return form
+
+
+def network_stride(name: str) -> int | None:
+    """The stride that a value's name says; None if it is not the name of a network's own answer."""
+    said = name.removeprefix(NETWORK_LOGITS)
+    if said == name or not (said.isascii() and said.isdecimal()) or len(said) > len(str(MOST_STRIDE)):
+        return None
+    stride = int(said)
+    return stride if 1 <= stride <= MOST_STRIDE else None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelwise.backends import tensorrt
+from pixelwise.backends.onnx_alone import network_alone
 from pixelwise.errors import BackendError
 
 Provider = Literal["cpu", "cuda", "tensorrt"]
@@ -53,6 +54,8 @@ class OnnxRuntimeBackend:
         threads: Of the processor, for each call; as many as it has cores where not given.
         half: Compute in float16, for tensorrt; the others take the numbers that the model has.
         stride: Of the model's answer.
+        alone: Of a model that `export` wrote, compute the network alone, without what is around it. Where the
+            model does not say which part that is, all is computed, and `is_alone` is false.
 
     Raises:
         BackendError: ONNX Runtime is not installed, has no such provider or would compute with another one,
@@ -67,8 +70,11 @@ class OnnxRuntimeBackend:
         threads: int | None = None,
         half: bool = False,
         stride: int = 1,
+        alone: bool = False,
     ) -> None:
-        self.stride = stride
+        part = network_alone(model) if alone else None
+        self.is_alone = part is not None
+        model, self.stride = part or (model, stride)
         try:
             import onnxruntime
         except ImportError as error:

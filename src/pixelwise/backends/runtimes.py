@@ -32,6 +32,7 @@ def open_runtime(
     half: bool = False,
     streams: int = 1,
     stride: int = 1,
+    alone: bool = False,
 ) -> OnnxRuntimeBackend | OpenVinoBackend:
     """The backend of that name for a model.
 
@@ -44,6 +45,8 @@ def open_runtime(
         half: Compute in bfloat16; tensorrt in float16.
         streams: Calls that compute at the same time, each with its share of the threads.
         stride: Of the model's answer.
+        alone: Of a model that `export` wrote, compute the network alone, without what is around it, where the
+            model says which part that is.
 
     Raises:
         ConfigError: This runtime has no such device here, or has no choice of numbers.
@@ -52,7 +55,9 @@ def open_runtime(
     if name == "tensorrt":
         if device == "cpu":
             raise ConfigError("tensorrt runs on a GPU: take --device auto or cuda, or another backend")
-        return OnnxRuntimeBackend(model, provider="tensorrt", threads=threads, half=half, stride=stride)
+        return OnnxRuntimeBackend(
+            model, provider="tensorrt", threads=threads, half=half, stride=stride, alone=alone
+        )
     if name == "onnxruntime":
         if half:
             raise ConfigError(
@@ -62,10 +67,12 @@ def open_runtime(
         if streams > 1:
             threads = max(1, (threads or cores()) // streams)
         provider = "cuda" if device == "cuda" else "cpu"
-        return OnnxRuntimeBackend(model, provider=provider, threads=threads, stride=stride)
+        return OnnxRuntimeBackend(model, provider=provider, threads=threads, stride=stride, alone=alone)
     if device == "cuda":
         raise ConfigError("openvino runs on the processor here: take --device cpu, or another backend")
-    return OpenVinoBackend(model, weights, threads=threads, half=half, streams=streams, stride=stride)
+    return OpenVinoBackend(
+        model, weights, threads=threads, half=half, streams=streams, stride=stride, alone=alone
+    )
 
 
 def cores() -> int:

@@ -24,6 +24,7 @@ from pixelwise.backends.openvino import core
 from pixelwise.errors import BackendError, DataError
 from pixelwise.graph import Graph
 from pixelwise.graph.ops import Conv, TransposedConv
+from pixelwise.header import NETWORK_IMAGES, network_stride
 
 Images = Sequence[npt.NDArray[np.uint8]]
 
@@ -121,6 +122,7 @@ def quantised_openvino(model: bytes, images: Images, *, keep: Collection[str]) -
         if op.get_friendly_name().removesuffix("/WithoutBiases") in names
         and "Convolution" in op.get_type_name()
     ]
+    ignored += _around_network(network)
     try:
         # It shows progress on stdout, where results belong.
         with _only_errors_of("nncf"), contextlib.redirect_stdout(sys.stderr):
@@ -135,6 +137,39 @@ def quantised_openvino(model: bytes, images: Images, *, keep: Collection[str]) -
             )
     except Exception as error:  # its errors have no common base of their own
         raise BackendError(f"NNCF cannot quantise this model: {error}") from error
+
+
+def _around_network(model: Any) -> list[str]:
+    """Names of the operations of an `openvino.Model` that size pictures, enlarge logits or decide.
+
+    Quantised too, logits and probabilities would be steps of a 255th of their range before they are enlarged.
+    """
+    operations = model.get_ordered_ops()
+    made = {name: op for op in operations for port in op.outputs() for name in port.get_names()}
+    answers = [op for name, op in made.items() if network_stride(name) is not None]
+    behind, before = _reached(answers, forwards=True), _reached([made[NETWORK_IMAGES]], forwards=False)
+    computes = {op.get_friendly_name(): op.get_type_name() not in _HOLDS for op in operations}
+    return sorted(name for name in behind | before if computes[name])
+
+
+_HOLDS = ("Constant", "Parameter", "Result")
+"""Kinds of operations that compute nothing."""
+
+
+def _reached(start: list[Any], *, forwards: bool) -> set[str]:
+    """Names of what reads some operations, what reads that, and so on; or of what they read."""
+    found: set[str] = set()
+    left = list(start)
+    while left:
+        op = left.pop()
+        if forwards:
+            others = [reader.get_node() for port in op.outputs() for reader in port.get_target_inputs()]
+        else:
+            others = [port.get_source_output().get_node() for port in op.inputs()]
+        new = [other for other in others if other.get_friendly_name() not in found]
+        found.update(other.get_friendly_name() for other in new)
+        left += new
+    return found
 
 
 def _check(images: Images, package: str, extra: str) -> None:

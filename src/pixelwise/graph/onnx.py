@@ -6,6 +6,7 @@ needs is inside, and whatever the form says of sizes and answers. Knows no runti
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import onnx
@@ -17,7 +18,7 @@ from pixelwise.graph.onnx_nodes import WRITERS, OnnxWriter
 from pixelwise.graph.onnx_queries import QUERY_WRITERS
 from pixelwise.graph.onnx_resize import resized, resized_bytes
 from pixelwise.graph.onnx_tokens import TOKEN_WRITERS
-from pixelwise.header import LEAST_PROBABILITY, Answer, Form
+from pixelwise.header import LEAST_PROBABILITY, NETWORK_IMAGES, NETWORK_LOGITS, Answer, Form
 from pixelwise.nn.frame import Frame, MirroredBorder
 
 OPSET = 18
@@ -51,20 +52,21 @@ def to_onnx(
     writer = OnnxWriter(graph.channels(), half=form.precision == "half")
     planes = writer.add("Transpose", [IMAGES], perm=[0, 3, 1, 2])
     photo = writer.sides(planes)
-    size = photo
     if form.resize is not None:
         planes = resized_bytes(writer, planes, photo, form.resize)
-        size = writer.number(form.resize)
+    # Where a runtime takes the network alone, its pictures have sizes of their own: no size is a constant.
+    planes = writer.add("Identity", [planes], NETWORK_IMAGES)
+    size = writer.sides(planes)
     # Framed as bytes, which is a quarter of the memory to move.
     framed = _framed(writer, planes, size, graph.frame)
     writer.add("Cast", [framed], graph.input, to=writer.real_type)
-    for node in graph.nodes:
-        _WRITERS[type(node.op)](writer, node, node.op)
-    logits = graph.output
+    logits = _network(writer, graph)
     if form.precision == "half":
         logits = writer.add("Cast", [logits], to=onnx.TensorProto.FLOAT)
     if graph.stride == 1:
         logits = writer.add("Slice", [logits, writer.number([0, 0]), size, writer.number([2, 3])])
+        if graph.coarse().stride == 1:
+            logits = writer.add("Identity", [logits], f"{NETWORK_LOGITS}1")
     _answer(writer, logits, form, photo)
     count = writer.channels[graph.output]
     body = helper.make_graph(
@@ -79,6 +81,21 @@ def to_onnx(
     helper.set_model_props(model, dict(metadata or {}))
     onnx.checker.check_model(model)
     return model
+
+
+def _network(writer: OnnxWriter, graph: Graph) -> str:
+    """All nodes; the value that is their answer."""
+    coarse = graph.coarse()
+    for node in coarse.nodes:
+        _WRITERS[type(node.op)](writer, node, node.op)
+    if coarse.stride == 1:
+        return graph.output
+    native = writer.add("Identity", [coarse.output], f"{NETWORK_LOGITS}{coarse.stride}")
+    if coarse is graph:
+        return native
+    (enlarging,) = (node for node in graph.nodes if node not in coarse.nodes)
+    _WRITERS[type(enlarging.op)](writer, dataclasses.replace(enlarging, inputs=(native,)), enlarging.op)
+    return graph.output
 
 
 def _output(answer: Answer, count: int, stride: int) -> onnx.ValueInfoProto:

@@ -69,10 +69,15 @@ def interpolated(
     def across(row: npt.NDArray[np.intp]) -> FloatArray:
         before = np.take(values, flat[row * width + left], axis=1)
         after = np.take(values, flat[row * width + right], axis=1)
-        return before + (after - before) * share
+        after -= before
+        after *= share
+        before += after
+        return before
 
     upper, lower = across(rows.low[y]), across(rows.high[y])
-    upper += (lower - upper) * rows.share[y]
+    lower -= upper
+    lower *= rows.share[y]
+    upper += lower
     return upper
 
 
