@@ -6,6 +6,7 @@ whose plot needs them (`docs/guide/draw_choose.py`).
 
     python benchmarks/latency.py --also benchmarks/results/accuracy-*.json recipes/results/camvid*.json
     python benchmarks/latency.py --only lraspp,pidnet-s --out FILE
+    python benchmarks/latency.py --labels --only …                           # to class ids besides
     python benchmarks/latency.py --quick                                     # does the script work? No JSON
 
 Weights, picture and the pictures that 8-bit numbers are calibrated with are drawn: enough for a speed, of no
@@ -33,6 +34,9 @@ SIZE, CLASSES = (360, 480), 11
 WAYS = ("torch", "openvino", "openvino-int8")
 """Contestants of `predict_speed_contestants.py`."""
 
+LABELS = tuple(f"{way}-labels" for way in WAYS)
+"""The same to class ids, as `pixelwise predict` decides them, instead of all logits at the picture's size."""
+
 TURN, MOST = 1.0, 20
 """Seconds of a turn, about, and the most answers in it; one at least."""
 
@@ -50,8 +54,10 @@ def main() -> None:
     cases = chosen(options.only, with_results(all_cases(), options.also))
     if options.quick:
         cases = dict([next(iter(cases.items()))])
-    print(f"| network | {' | '.join(WAYS)} |\n|{'---|' * (1 + len(WAYS))}", flush=True)
-    rows = [measure(name, case, 1 if options.quick else options.rounds) for name, case in cases.items()]
+    ways = WAYS + LABELS * options.labels
+    print(f"| network | {' | '.join(ways)} |\n|{'---|' * (1 + len(ways))}", flush=True)
+    rounds = 1 if options.quick else options.rounds
+    rows = [measure(name, case, rounds, ways) for name, case in cases.items()]
     if not options.quick:
         write_result(
             result_name("latency", options.only),
@@ -81,6 +87,7 @@ def parse() -> argparse.Namespace:
         help="results of accuracy.py or of recipes: their networks too",
     )
     parser.add_argument("--rounds", type=int, default=3, help="turns of each way")
+    parser.add_argument("--labels", action="store_true", help="the time to class ids too")
     parser.add_argument("--only", default="", metavar="NAME[,NAME]", help="these networks")
     parser.add_argument("--out", type=Path, help="where the JSON goes")
     parser.add_argument("--quick", action="store_true", help="one turn of the first network")
@@ -108,13 +115,13 @@ def networks_of(path: Path) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(row["name"], row["network"], tuple(row["arguments"])) for row in result["networks"]]
 
 
-def measure(name: str, case: Case, rounds: int) -> dict[str, Any]:
+def measure(name: str, case: Case, rounds: int, ways: Sequence[str]) -> dict[str, Any]:
     """One network: the JSON's row, printed too."""
     script = str(Path(__file__).resolve().parent / "predict_speed_contestants.py")
     size = f"{SIZE[0]}x{SIZE[1]}"
     alive: dict[str, tuple[Contestant, int]] = {}
     failed: dict[str, str] = {}
-    for way in WAYS:
+    for way in ways:
         try:
             words = [sys.executable, script, way, case.network, size, "1", str(CLASSES), *case.arguments]
             contestant = Contestant(f"{name}, {way}", words)
@@ -138,6 +145,7 @@ def measure(name: str, case: Case, rounds: int) -> dict[str, Any]:
         "name": name,
         "network": case.network,
         "arguments": case.arguments,
+        "ways": ways,
         "milliseconds": {way: spread(times) for way, times in milliseconds.items()},
         "answers_a_round": {way: count for way, (_, count) in alive.items()},
         "versions": facts,
@@ -150,7 +158,7 @@ def measure(name: str, case: Case, rounds: int) -> dict[str, Any]:
 def line(row: dict[str, Any]) -> str:
     """As Markdown: median, and least to most."""
     cells = [f"`{row['name']}`"]
-    for way in WAYS:
+    for way in row["ways"]:
         found = row["milliseconds"].get(way)
         cells.append(
             f"{found['median']:.3g} ({found['min']:.3g} to {found['max']:.3g})" if found else "failed"

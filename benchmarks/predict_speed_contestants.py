@@ -84,6 +84,8 @@ def ours(name: str, network: Any, size: tuple[int, int]) -> Made:
     graph = capture(network)
     if not name.endswith("-plain"):
         graph = simplify(graph)
+    if name.endswith("-labels"):
+        return labelled(name.removesuffix("-labels"), graph.coarse(), size), facts
     if name.startswith("torch"):
         half = name.endswith("-bf16")
         return FoldedBackend(graph, torch.device("cpu"), half=half).logits, facts
@@ -102,13 +104,39 @@ def ours(name: str, network: Any, size: tuple[int, int]) -> Made:
     return OpenVinoBackend(model, half=name.endswith("-bf16")).logits, facts
 
 
-def quantised(model: bytes, pictures: list[np.ndarray]) -> Answer:
+def labelled(name: str, graph: Any, size: tuple[int, int]) -> Answer:
+    """Class ids as `pixelwise predict` decides them: from logits at the network's own stride."""
+    import torch
+
+    from pixelwise.backends.openvino import OpenVinoBackend
+    from pixelwise.backends.torch import FoldedBackend
+    from pixelwise.graph.onnx import to_onnx
+    from pixelwise.inference.coarse import CoarseLogits
+
+    if name == "torch":
+        logits = FoldedBackend(graph, torch.device("cpu")).logits
+    else:
+        model = to_onnx(graph).SerializeToString()
+        pictures = list(np.random.default_rng(1).integers(0, 256, (4, *size, 3), np.uint8))
+        int8 = name.endswith("-int8")
+        logits = (
+            quantised(model, pictures, size)
+            if int8
+            else OpenVinoBackend(model, half=name.endswith("-bf16")).logits
+        )
+    return lambda images: [CoarseLogits(one, graph.stride, size).labels() for one in logits(images)]
+
+
+def quantised(model: bytes, pictures: list[np.ndarray], size: tuple[int, int] | None = None) -> Answer:
     """An ONNX model in 8-bit numbers, compiled by OpenVINO as `OpenVinoBackend` would."""
     from pixelwise.backends.openvino import core
     from pixelwise.export.quantise import quantised_openvino
 
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = core().compile_model(quantised_openvino(model, pictures, keep=()), "CPU", settings)
+    network = quantised_openvino(model, pictures, keep=())
+    if size is not None:
+        network.reshape([-1, *size, 3])
+    compiled = core().compile_model(network, "CPU", settings)
     return lambda images: compiled([images])[0]
 
 
