@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that wants a GPU, in one command: the tests marked gpu, what prediction and training cost, the recipes
-# with three seeds, and how accurate each network gets on CamVid.
+# with three seeds, camvid-realtime on two processor cores, and how accurate each network gets on CamVid.
 #
 #   benchmarks/gpu.sh DATA [OUT]
 #
@@ -40,6 +40,9 @@ mkdir -p "$out"
 nvidia-smi >"$out/gpu.txt" 2>&1 || { echo "no GPU answers nvidia-smi"; exit 1; }
 "$python" -m pip freeze >"$out/packages.txt" 2>&1
 git rev-parse HEAD >"$out/commit.txt" 2>&1
+# Two cores of this machine, whose processor may have AVX-512 or AMX: 10 ms are asked of camvid-realtime there.
+part latency taskset -c 0,1 "$python" benchmarks/latency.py --labels --rounds 5 \
+    --also recipes/results/camvid-realtime.json --only camvid-realtime --out "$out/latency.json"
 part tests "$python" -m pytest -m gpu -rs tests
 predict pets models/pets.safetensors "$data/cats/images" --batch-size 32
 predict pets-half models/pets.safetensors "$data/cats/images" --batch-size 32 --half

@@ -30,12 +30,14 @@ from contestant import Contestant, EndedEarly
 from machine import command, spread, write_result
 from models_cases import Case, all_cases, chosen, result_name
 
+from pixelwise.backends.openvino import has_bfloat16
+
 SIZE, CLASSES = (360, 480), 11
 WAYS = ("torch", "openvino", "openvino-int8")
 """Contestants of `predict_speed_contestants.py`."""
 
-LABELS = tuple(f"{way}-labels" for way in WAYS)
-"""The same to class ids, as `pixelwise predict` decides them, instead of all logits at the picture's size."""
+IN_BFLOAT16 = "openvino-bf16"
+"""One more, where the processor multiplies it."""
 
 TURN, MOST = 1.0, 20
 """Seconds of a turn, about, and the most answers in it; one at least."""
@@ -54,7 +56,7 @@ def main() -> None:
     cases = chosen(options.only, with_results(all_cases(), options.also))
     if options.quick:
         cases = dict([next(iter(cases.items()))])
-    ways = WAYS + LABELS * options.labels
+    ways = ways_here(options.labels)
     print(f"| network | {' | '.join(ways)} |\n|{'---|' * (1 + len(ways))}", flush=True)
     rounds = 1 if options.quick else options.rounds
     rows = [measure(name, case, rounds, ways) for name, case in cases.items()]
@@ -92,6 +94,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="where the JSON goes")
     parser.add_argument("--quick", action="store_true", help="one turn of the first network")
     return parser.parse_args()
+
+
+def ways_here(labels: bool) -> tuple[str, ...]:
+    """What this machine can time; with `labels` to class ids too, as `pixelwise predict` decides them."""
+    ways = (*WAYS, IN_BFLOAT16) if has_bfloat16() else WAYS
+    return ways + tuple(f"{way}-labels" for way in ways) * labels
 
 
 def with_results(cases: dict[str, Case], paths: Sequence[Path]) -> dict[str, Case]:
