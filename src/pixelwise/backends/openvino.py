@@ -92,8 +92,7 @@ class OpenVinoBackend:
             else:
                 self._requests = _Requests(core().compile_model(network, "CPU", settings))
         except RuntimeError as error:
-            lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
-            raise BackendError(f"OpenVINO cannot run this model: {lines[-1].strip()}") from error
+            raise _refused(error) from error
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """`(N, H, W, 3) uint8` RGB in, `(N, K, h, w) float32` logits out, see `Backend`."""
@@ -148,12 +147,20 @@ class _RequestsBySize:
             found = self._compiled.pop(size, None)
             if found is None:
                 model = self._model.clone()
-                model.reshape([-1, *size, 3])
-                found = _Requests(core().compile_model(model, "CPU", self._settings))
+                try:
+                    model.reshape([-1, *size, 3])
+                    found = _Requests(core().compile_model(model, "CPU", self._settings))
+                except RuntimeError as error:
+                    raise _refused(error) from error
             self._compiled[size] = found
             if len(self._compiled) > MOST_SIZES:
                 del self._compiled[next(iter(self._compiled))]
         return found.infer(images)
+
+
+def _refused(error: RuntimeError) -> BackendError:
+    lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
+    return BackendError(f"OpenVINO cannot run this model: {lines[-1].strip()}")
 
 
 def _has_8_bit_numbers(model: Any) -> bool:
