@@ -17,10 +17,11 @@ from pixelwise.data.writers.labelme import labels_text
 from pixelwise.errors import ConfigError, DataError
 from pixelwise.files import remove_leftovers, replacing, sha256_of, write_whole
 from pixelwise.inference.enlarge import check_room
+from pixelwise.inference.inputs import Input, own_size
 from pixelwise.inference.manifest import Ledger, Record
 from pixelwise.inference.outputs import Outcome, Outputs
 from pixelwise.inference.photos import Photo, read_input
-from pixelwise.inference.predictor import Input, Predictor, own_size
+from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.seams import measure_seams, seam_windows
 from pixelwise.inference.sizing import Way
 from pixelwise.inference.streamed import segment_file

@@ -14,7 +14,8 @@ from pathlib import Path
 from pixelwise.data.ahead import in_order
 from pixelwise.data.io import PICTURE_ENDINGS, read_picture, read_picture_and_at, read_picture_at
 from pixelwise.errors import DataError
-from pixelwise.inference.predictor import Input, Predictor, Sized
+from pixelwise.inference.inputs import Input, Sized
+from pixelwise.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)

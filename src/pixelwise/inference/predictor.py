@@ -18,10 +18,11 @@ from pixelwise.config import PredictConfig
 from pixelwise.data.ahead import in_order
 from pixelwise.data.raster import ArraySource, RowSource
 from pixelwise.data.resize import resize_picture
-from pixelwise.errors import BackendError, ConfigError
+from pixelwise.errors import BackendError
 from pixelwise.inference.blending import Piece, whole_scores
 from pixelwise.inference.coarse import CoarseLogits
 from pixelwise.inference.enlarge import check_room, decide, decide_labels, enlarge
+from pixelwise.inference.inputs import Input, Sized, own_size, whole_picture
 from pixelwise.inference.refine import REFINEMENTS, decide_refined
 from pixelwise.inference.sizing import Way, choose_way
 from pixelwise.inference.tiled import Tiling
@@ -35,25 +36,7 @@ Score = TypeVar("Score")
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, eq=False)
-class Sized:
-    """A picture from a file, with what the network gets of it: a JPEG may be decoded small for that.
-
-    Attributes:
-        network: `(h, w, 3) uint8` RGB at the size policy's size.
-        size: `(height, width)` of the picture itself.
-        image: `(H, W, 3) uint8` RGB at its own size, where that is wanted.
-    """
-
-    network: UInt8Array
-    size: tuple[int, int]
-    image: UInt8Array | None
-
-
 SETTLED = Way("resize", "it was decoded so")
-
-Input = UInt8Array | Sized
-"""An array is resized to the network's size; of a `Sized` picture that is done already."""
 
 
 class Predictor:
@@ -123,7 +106,7 @@ class Predictor:
         way = self._way_of(image)
         self.ways.setdefault(way)
         if way.mode == "tile":
-            return self._tiled(_whole(image), confidence=True, probabilities=probabilities)
+            return self._tiled(whole_picture(image), confidence=True, probabilities=probabilities)
         (score,) = self.network_probabilities([self._sized(image, way)])
         return self.decided(image, score, probabilities=probabilities)
 
@@ -175,7 +158,7 @@ class Predictor:
 
         def answered(batch: _Batch) -> list[tuple[Input, Score | Answer]]:
             if batch.way.mode == "tile":
-                return [(image, tiled(_whole(image))) for image in batch.images]
+                return [(image, tiled(whole_picture(image))) for image in batch.images]
             scores = score([self._sized(image, batch.way) for image in batch.images])
             return list(zip(batch.images, scores, strict=True))
 
@@ -195,10 +178,10 @@ class Predictor:
             labels, sure = decide(score, size, confidence=confidence)
             score = enlarge(score, size) if probabilities else score
         elif probabilities:
-            score = refinement.refine(score, _whole(image))
+            score = refinement.refine(score, whole_picture(image))
             labels, sure = decide(score, size, confidence=confidence)
         else:
-            labels, sure = decide_refined(refinement, score, _whole(image), confidence=confidence)
+            labels, sure = decide_refined(refinement, score, whole_picture(image), confidence=confidence)
         return self._segmentation(image, labels, sure, score if probabilities else None)
 
     def _segmentation(
@@ -308,20 +291,6 @@ class _Batch:
 
     images: list[Input]
     way: Way
-
-
-def _whole(image: Input) -> UInt8Array:
-    """The picture at its own size."""
-    if not isinstance(image, Sized):
-        return image
-    if image.image is None:
-        raise ConfigError("this needs the picture at its own size: read it with `read_input(whole=True)`")
-    return image.image
-
-
-def own_size(image: Input) -> tuple[int, int]:
-    """`(height, width)` of a picture itself, whatever the network gets of it."""
-    return image.size if isinstance(image, Sized) else (image.shape[0], image.shape[1])
 
 
 def _check_logits(logits: FloatArray, expected: tuple[int, int, int, int], stride: int) -> None:
