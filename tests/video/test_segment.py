@@ -233,7 +233,12 @@ def test_a_live_source_drops_frames_and_ends_at_the_newest(tmp_path: Path) -> No
     assert set(backend.batch_sizes) == {1}  # no frame waits for a batch to fill
     pictures, times = decode(tmp_path / "out.mp4")
     assert np.abs(pictures[-1][20, 20].astype(int) - 238).max() <= TOLERANCE
-    assert result.frames / 25 < times[-1] <= 119 / 25  # they keep their own times
+    # They keep their own times: a frame's grey says which one it was. How many of them there are is the
+    # scheduler's matter; where reading outruns all else, the newest is the only one.
+    assert len(times) == result.frames
+    numbers = np.array([picture[20, 20].mean() / 2 for picture in pictures])
+    late = (numbers - numbers[0]) - 25 * (np.array(times) - times[0])
+    assert np.abs(late).max() <= TOLERANCE
 
 
 def test_a_pipe_of_frames(tmp_path: Path) -> None:
