@@ -70,11 +70,7 @@ def ours(name: str, network: Any, size: tuple[int, int]) -> Made:
     """One of this project's ways to compute a network."""
     import torch
 
-    from pixelwise.backends.onnxruntime import OnnxRuntimeBackend
-    from pixelwise.backends.openvino import OpenVinoBackend
-    from pixelwise.backends.torch import FoldedBackend
     from pixelwise.graph import capture, simplify
-    from pixelwise.graph.onnx import to_onnx
     from pixelwise.torch_runtime import keep_large_blocks
 
     facts = {"torch": torch.__version__}
@@ -84,8 +80,25 @@ def ours(name: str, network: Any, size: tuple[int, int]) -> Made:
     graph = capture(network)
     if not name.endswith("-plain"):
         graph = simplify(graph)
-    if name.endswith("-labels"):
-        return labelled(name.removesuffix("-labels"), graph.coarse(), size), facts
+    if not name.endswith("-labels"):
+        return computed(name, graph, size)
+    from pixelwise.inference.coarse import CoarseLogits
+
+    graph = graph.coarse()
+    logits, facts = computed(name.removesuffix("-labels"), graph, size)
+    return lambda images: [CoarseLogits(one, graph.stride, size).labels() for one in logits(images)], facts
+
+
+def computed(name: str, graph: Any, size: tuple[int, int]) -> Made:
+    """A graph in one of the backends."""
+    import torch
+
+    from pixelwise.backends.onnxruntime import OnnxRuntimeBackend
+    from pixelwise.backends.openvino import OpenVinoBackend
+    from pixelwise.backends.torch import FoldedBackend
+    from pixelwise.graph.onnx import to_onnx
+
+    facts = {"torch": torch.__version__}
     if name.startswith("torch"):
         half = name.endswith("-bf16")
         return FoldedBackend(graph, torch.device("cpu"), half=half).logits, facts
@@ -100,31 +113,9 @@ def ours(name: str, network: Any, size: tuple[int, int]) -> Made:
         return OnnxRuntimeBackend(model).logits, facts
     facts = {"openvino": version("openvino")}
     if name.endswith("-int8"):
-        return quantised(model, pictures), facts
+        # As predict computes the network alone: free rows and columns are another thing in 8 bits.
+        return quantised(model, pictures, size if graph.stride > 1 else None), facts
     return OpenVinoBackend(model, half=name.endswith("-bf16")).logits, facts
-
-
-def labelled(name: str, graph: Any, size: tuple[int, int]) -> Answer:
-    """Class ids as `pixelwise predict` decides them: from logits at the network's own stride."""
-    import torch
-
-    from pixelwise.backends.openvino import OpenVinoBackend
-    from pixelwise.backends.torch import FoldedBackend
-    from pixelwise.graph.onnx import to_onnx
-    from pixelwise.inference.coarse import CoarseLogits
-
-    if name == "torch":
-        logits = FoldedBackend(graph, torch.device("cpu")).logits
-    else:
-        model = to_onnx(graph).SerializeToString()
-        pictures = list(np.random.default_rng(1).integers(0, 256, (4, *size, 3), np.uint8))
-        int8 = name.endswith("-int8")
-        logits = (
-            quantised(model, pictures, size)
-            if int8
-            else OpenVinoBackend(model, half=name.endswith("-bf16")).logits
-        )
-    return lambda images: [CoarseLogits(one, graph.stride, size).labels() for one in logits(images)]
 
 
 def quantised(model: bytes, pictures: list[np.ndarray], size: tuple[int, int] | None = None) -> Answer:

@@ -37,6 +37,7 @@ Answer = TypeVar("Answer")
 
 
 SETTLED = Way("resize", "it was decoded so")
+"""Of a `Sized` picture, whatever its own size would ask for."""
 
 
 class Predictor:
